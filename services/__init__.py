@@ -1,0 +1,1 @@
+"""Sidecart: a shop back end of lean services on Dapr sidecars."""

@@ -1,0 +1,87 @@
+"""Questions between services and their answers (all under /internal, or gRPC in proto/inventory.proto)."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.contracts.money import Money
+
+
+class Answer(BaseModel):
+    """Immutable; tolerant of what a newer service adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class PricesAsked(Answer):
+    """`POST /internal/prices` at product: the prices of these products."""
+
+    product_ids: list[UUID] = Field(min_length=1, max_length=200)
+
+
+class PricedProduct(Answer):
+    """What an order line is made from."""
+
+    product_id: UUID
+    sku: str
+    name: str
+    price: Money
+    is_active: bool
+
+
+class Prices(Answer):
+    """The products that exist, inactive ones included; the unknown are absent."""
+
+    products: list[PricedProduct]
+
+
+class PlacementOutcome(StrEnum):
+    """What stands about an order id, for ever."""
+
+    PLACED = "placed"
+    ABANDONED = "abandoned"
+
+
+class Placement(Answer):
+    """`POST /internal/placements/{order_id}/ask` at order: asking is a write, the answer is final."""
+
+    order_id: UUID
+    outcome: PlacementOutcome
+
+
+class PayableOrder(Answer):
+    """`GET /internal/payables/{order_id}` at order: what payment needs to know of an order; 404 when there is none."""
+
+    order_id: UUID
+    user_id: UUID
+    status: str
+    amount: Money
+    version: int
+    expires_at: datetime
+
+
+class CloseAsked(Answer):
+    """`POST /internal/payables/{order_id}/close` at payment: no new attempt may begin from now on."""
+
+    user_id: UUID
+    amount: Money
+    version: int
+
+
+class CloseOutcome(StrEnum):
+    """What became of closing a payable."""
+
+    CLOSED = "closed"
+    PAID = "paid"
+    BUSY = "busy"
+    """An attempt is open: ask again later."""
+
+
+class Closed(Answer):
+    """The answer to closing a payable."""
+
+    order_id: UUID
+    outcome: CloseOutcome
+    payment_id: UUID | None = None

@@ -1,0 +1,1 @@
+"""The gRPC contracts; the modules beside this one are generated from the .proto files."""

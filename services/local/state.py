@@ -1,0 +1,183 @@
+"""The state folder of one system: its record of what runs, its secrets, logs and data, and the lock on all of it."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from services.local.credentials import write_private
+from services.local.refusals import AlreadyRunning
+from services.local.topology import ROOT
+
+DEFAULT = ROOT / ".sidecart"
+
+
+class Kind(StrEnum):
+    """What a process is to the system."""
+
+    SERVICE = "service"
+    SIDECAR = "sidecar"
+    STORE = "store"
+    CONTROL = "control"
+    STAND_IN = "stand-in"
+
+
+class Phase(StrEnum):
+    """How far the whole system is."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    FAILED = "failed"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Running:
+    """A process by its id and the moment it started, so that a reused id is never mistaken for it."""
+
+    name: str
+    kind: Kind
+    pid: int
+    started: float
+    url: str
+    probe: str
+
+    def process(self) -> psutil.Process | None:
+        """The live process, or nothing when it has ended."""
+        return alive(self.pid, self.started)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """What the supervisor last wrote about itself and its processes."""
+
+    supervisor: int
+    started: float
+    offset: int
+    phase: Phase
+    message: str = ""
+    processes: tuple[Running, ...] = field(default=())
+
+    @classmethod
+    def parsed(cls, text: str) -> Self:
+        """A record from its JSON form."""
+        raw: dict[str, Any] = json.loads(text)
+        processes = tuple(Running(**entry | {"kind": Kind(entry["kind"])}) for entry in raw.pop("processes"))
+        return cls(**raw | {"phase": Phase(raw["phase"]), "processes": processes})
+
+    def json(self) -> str:
+        """The record as JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the supervisor that wrote this still lives."""
+        return alive(self.supervisor, self.started) is not None
+
+
+def alive(pid: int, started: float) -> psutil.Process | None:
+    """The process with this id, if it is the one that started then and has not ended."""
+    try:
+        process = psutil.Process(pid)
+        same = abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return None
+    return process if same else None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folder."""
+
+    root: Path = DEFAULT
+
+    def create(self) -> None:
+        """Make the folder and its parts, closed to other users."""
+        for folder in (self.root, self.logs, self.data, self.dapr):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+
+    @property
+    def logs(self) -> Path:
+        """One log for each process."""
+        return self.root / "logs"
+
+    @property
+    def data(self) -> Path:
+        """The stores' and stand-ins' files."""
+        return self.root / "data"
+
+    @property
+    def dapr(self) -> Path:
+        """Sentry's keys and the generated configuration."""
+        return self.root / "dapr"
+
+    @property
+    def secrets(self) -> Path:
+        """The secrets file."""
+        return self.root / "secrets.json"
+
+    @property
+    def record_file(self) -> Path:
+        """Where the record is."""
+        return self.root / "system.json"
+
+    def log(self, name: str) -> Path:
+        """The log of the process with this name."""
+        return self.logs / f"{name}.log"
+
+    def write(self, record: Record) -> None:
+        """Replace the record in one step."""
+        write_private(self.record_file, record.json())
+
+    def read(self) -> Record | None:
+        """The last record, whether or not its supervisor still lives."""
+        try:
+            return Record.parsed(self.record_file.read_text())
+        except FileNotFoundError:
+            return None
+
+    def running(self) -> Record | None:
+        """The record of a supervisor that lives."""
+        record = self.read()
+        return record if record is not None and record.is_running else None
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold this folder for one supervisor.
+
+        :raises AlreadyRunning: another one holds it.
+        """
+        self.create()
+        with (self.root / "lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                message = "This checkout already runs. `./sidecart status` shows it, `./sidecart down` stops it."
+                raise AlreadyRunning(message) from None
+            yield
+
+    def clear(self) -> None:
+        """Forget everything but the lock: data, secrets, logs and the record."""
+        for entry in self.root.iterdir():
+            if entry.name == "lock":
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        self.create()
+
+
+def this_process() -> psutil.Process:
+    """The process that runs this code."""
+    return psutil.Process(os.getpid())

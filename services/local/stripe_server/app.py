@@ -1,0 +1,65 @@
+"""Wire the stand-in and serve it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from starlette.requests import Request
+
+from services.local.stripe_server import api, worker
+from services.local.stripe_server.calls import Server
+from services.local.stripe_server.connections import CuttableProtocol
+from services.local.stripe_server.records import Records
+from services.local.stripe_server.refusals import Refusal
+from services.local.stripe_server.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; its database is open and its worker runs for as long as it lives."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        records = Records(settings.state)
+        app.state.server = Server(settings=settings, records=records)
+        working = asyncio.create_task(worker.work(app.state.server))
+        working.add_done_callback(_stop_when_broken)
+        yield
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        records.close()
+
+    app = FastAPI(title="Stripe stand-in", lifespan=lifespan, openapi_url=None)
+    app.include_router(api.router)
+    app.add_exception_handler(Refusal, _refuse)
+    return app
+
+
+def _stop_when_broken(working: asyncio.Task[None]) -> None:
+    """Without its worker the stand-in would owe events for ever; ending is what gets noticed."""
+    if not working.cancelled():
+        working.exception()
+        sys.exit("the worker of the Stripe stand-in has stopped")
+
+
+async def _refuse(_request: Request, refusal: Exception) -> JSONResponse:
+    return JSONResponse(refusal.body, refusal.status) if isinstance(refusal, Refusal) else JSONResponse({}, 500)
+
+
+def serve(settings: Settings) -> None:
+    """Listen on loopback until told to stop."""
+    uvicorn.run(
+        create_app(settings),
+        host="127.0.0.1",
+        port=settings.port,
+        http=CuttableProtocol,
+        loop="uvloop",
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,175 @@
+"""Keeping processes running: start, restart with growing pauses, wait for health, stop in reverse order."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.local import health, processes
+from services.local.processes import Spec
+from services.local.refusals import Refusal, StartFailed
+from services.local.state import Phase, Record, Running, State, this_process
+
+START_LIMIT = 120.0
+"""Seconds after which a process that has not become healthy has failed."""
+
+START_ATTEMPTS = 5
+"""How often a process may end while the system starts."""
+
+_LOGS_EVERY = 60.0
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Pauses before a restart: half a second, doubled up to fifteen, and from the start after thirty good seconds."""
+
+    shortest: float = 0.5
+    longest: float = 15.0
+    settled: float = 30.0
+    _next: float = field(default=0.0, init=False)
+
+    def after(self, lasted: float) -> float:
+        """The pause in seconds after a run that lasted so long."""
+        pause = self.shortest if lasted >= self.settled else max(self._next, self.shortest)
+        self._next = min(pause * 2, self.longest)
+        return pause
+
+
+class Child:
+    """One process that is kept running until it is told to stop."""
+
+    def __init__(self, spec: Spec, state: State, changed: Callable[[], None]) -> None:
+        """Start keeping it; `changed` is called whenever it has another process id."""
+        self.spec = spec
+        self.ended = 0
+        self.running: Running | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._log = state.log(spec.name)
+        self._changed = changed
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """End it for good; returns when it is gone."""
+        self._stopping.set()
+        if self._process is not None:
+            await processes.stop(self._process, self.spec)
+        await self._task
+
+    async def healthy(self) -> None:
+        """Wait until it answers.
+
+        :raises StartFailed: it keeps ending, or does not answer in time.
+        """
+        if not await health.becomes_true(self._answers, within=START_LIMIT):
+            raise self._failed(f"did not become healthy within {START_LIMIT:.0f} s")
+
+    async def _answers(self) -> bool:
+        if self.ended >= START_ATTEMPTS:
+            raise self._failed("keeps ending")
+        return await health.answers(self.spec.probe)
+
+    def _failed(self, why: str) -> StartFailed:
+        return StartFailed(f"{self.spec.name} {why}. The end of {self._log}:\n{processes.tail(self._log)}")
+
+    async def _keep(self) -> None:
+        loop, backoff = asyncio.get_running_loop(), Backoff()
+        while not self._stopping.is_set():
+            began = loop.time()
+            await self._run_once()
+            self.ended += 1
+            await self._pause(backoff.after(loop.time() - began))
+
+    async def _run_once(self) -> None:
+        self._process = await processes.spawn(self.spec, self._log)
+        self.running = processes.running(self.spec, self._process.pid)
+        self._changed()
+        if self._stopping.is_set():
+            await processes.stop(self._process, self.spec)
+        await self._process.wait()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return
+
+
+class Supervisor:
+    """The children of one system and the record of them."""
+
+    def __init__(self, state: State, offset: int, report: Callable[[str], None]) -> None:
+        """`report` is told what is being done, for whoever watches."""
+        self.state = state
+        self._report = report
+        self._offset = offset
+        self._phase, self._message = Phase.STARTING, ""
+        self._children: dict[str, Child] = {}
+
+    def say(self, message: str, phase: Phase | None = None) -> None:
+        """Tell the watcher and the record how far the system is."""
+        self._message, self._phase = message, phase or self._phase
+        self._write()
+        self._report(message)
+
+    def start(self, specs: Iterable[Spec]) -> tuple[Child, ...]:
+        """Begin to keep these processes."""
+        started = tuple(Child(spec, self.state, self._write) for spec in specs)
+        self._children |= {child.spec.name: child for child in started}
+        return started
+
+    async def started(self, specs: Iterable[Spec]) -> None:
+        """Begin to keep these processes and wait until all answer.
+
+        :raises StartFailed: one does not.
+        """
+        await all_healthy(self.start(specs))
+
+    async def tend_logs(self) -> None:
+        """Keep every log within its bounds, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOGS_EVERY)
+            for name in self._children:
+                processes.rotate(self.state.log(name))
+
+    async def stop(self) -> None:
+        """Stop everything, the last started kind first."""
+        order = {child.spec.kind: None for child in reversed(self._children.values())}
+        for kind in order:
+            await asyncio.gather(*(child.stop() for child in self._children.values() if child.spec.kind is kind))
+
+    def _write(self) -> None:
+        me = this_process()
+        running = tuple(child.running for child in self._children.values() if child.running is not None)
+        self.state.write(
+            Record(
+                supervisor=me.pid,
+                started=me.create_time(),
+                offset=self._offset,
+                phase=self._phase,
+                message=self._message,
+                processes=running,
+            )
+        )
+
+
+async def all_healthy(children: Iterable[Child]) -> None:
+    """Wait until all answer; the first failure ends the waiting.
+
+    :raises StartFailed: one does not.
+    """
+    await together(*(child.healthy() for child in children))
+
+
+async def together(*works: Coroutine[Any, Any, None]) -> None:
+    """Do several things at once; the first refusal ends the others and is raised as it is.
+
+    :raises Refusal: one was refused.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except* Refusal as refusals:
+        raise refusals.exceptions[0] from None

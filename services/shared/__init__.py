@@ -1,0 +1,1 @@
+"""Plumbing without business words: what every service stands on."""

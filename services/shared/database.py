@@ -1,0 +1,65 @@
+"""The database of a service: an engine, and the transaction that a request, a message or a timer's row is."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+_OPTIONS = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000"
+
+
+class Database:
+    """One PostgreSQL database. `begin` is the only place that commits."""
+
+    def __init__(self, url: str, *, pool: int = 10) -> None:
+        """Prepare an engine; nothing is opened until it is used.
+
+        :param url: `postgresql://user:password@host:port/name`.
+        """
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=5,
+            connect_args={"options": _OPTIONS, "connect_timeout": 3},
+        )
+        self.after_facts: Callable[[], None] = _nothing
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            async with session.begin():
+                yield session
+            if session.info.get("facts"):
+                self.after_facts()
+
+    async def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        :raises sqlalchemy.exc.OperationalError: it gives none.
+        """
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _nothing() -> None:
+    """Nobody waits for facts."""
+
+
+async def _transaction(request: Request) -> AsyncIterator[AsyncSession]:
+    database: Database = request.app.state.runtime.database
+    async with database.begin() as session:
+        yield session
+
+
+Transaction = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""The request's transaction, committed before the answer leaves: with FastAPI's default scope it would come after."""

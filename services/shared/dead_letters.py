@@ -1,0 +1,80 @@
+"""Dead letters: what could not be handled within the broker's retries is parked in a table and dispatched again.
+
+A store may be away longer than the retry budget, so a letter is tried with growing delays for 24 hours; only then is it
+dead and a person asked. A letter that cannot be parsed is dead at once.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.expression import bindparam
+
+from services.shared.pubsub import Answer, EventDoor
+from services.shared.runtime import Runtime
+
+PUBSUB = "dead-letters"
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(hours=1)
+GIVEN_UP_AFTER = timedelta(hours=24)
+
+_PARK = text("""
+INSERT INTO parked_letter (id, topic, letter, parked_at, next_at) VALUES (:id, :topic, :letter, :now, :next_at)
+ON CONFLICT DO NOTHING
+""").bindparams(bindparam("letter", type_=JSONB))
+_LOCK_DUE = text("""
+SELECT id, letter, parked_at, attempts FROM parked_letter WHERE state = 'parked' AND next_at <= :now
+ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+_REMOVE = text("DELETE FROM parked_letter WHERE id = :id")
+_DELAY = text("UPDATE parked_letter SET attempts = :attempts, next_at = :next_at, state = :state WHERE id = :id")
+
+log = structlog.get_logger()
+
+
+def topic_of(app_id: str) -> str:
+    """The dead-letter topic of an application."""
+    return f"dead-letters.{app_id}"
+
+
+async def park(session: AsyncSession, letter: Mapping[str, Any], *, now: datetime) -> None:
+    """Keep a letter for later; keeping it twice keeps it once."""
+    row = {"id": _identity(letter), "topic": str(letter.get("topic")), "letter": dict(letter), "now": now}
+    await session.execute(_PARK, row | {"next_at": now + FIRST_DELAY})
+
+
+def _identity(letter: Mapping[str, Any]) -> UUID:
+    try:
+        return UUID(str(letter.get("id")))
+    except ValueError:
+        return uuid5(NAMESPACE_OID, json.dumps(letter, sort_keys=True))
+
+
+async def dispatch_one(runtime: Runtime, door: EventDoor) -> bool:
+    """Dispatch the parked letter that is longest due; answers whether there was one."""
+    now = runtime.clock()
+    async with runtime.database.begin() as session:
+        row = (await session.execute(_LOCK_DUE, {"now": now})).mappings().one_or_none()
+        if row is None:
+            return False
+        answer = await door.dispatch(runtime, row["letter"])
+        if answer is Answer.SUCCESS:
+            await session.execute(_REMOVE, {"id": row["id"]})
+        else:
+            await session.execute(_DELAY, _next_try(dict(row), answer, now))
+    return True
+
+
+def _next_try(row: Mapping[str, Any], answer: Answer, now: datetime) -> dict[str, Any]:
+    attempts = row["attempts"] + 1
+    dead = answer is Answer.DROP or now - row["parked_at"] >= GIVEN_UP_AFTER
+    if dead:
+        log.error("letter.dead", id=str(row["id"]), attempts=attempts)
+    delay = min(FIRST_DELAY * 2 ** min(attempts, 20), LONGEST_DELAY)
+    return {"id": row["id"], "attempts": attempts, "next_at": now + delay, "state": "dead" if dead else "parked"}

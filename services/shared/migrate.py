@@ -1,0 +1,86 @@
+"""Migrations: `python -m services.shared.migrate SERVICE` brings a service's database to its newest version."""
+
+import os
+import sys
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.operations import Operations
+from sqlalchemy import create_engine
+
+URL = "SIDECART_DATABASE_URL"
+
+_PLUMBING = """
+CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event_id uuid NOT NULL UNIQUE,
+    topic text NOT NULL,
+    type text NOT NULL,
+    aggregate_id uuid NOT NULL,
+    version integer NOT NULL,
+    at timestamptz NOT NULL,
+    data jsonb NOT NULL,
+    traceparent text,
+    published_at timestamptz
+);
+CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
+CREATE INDEX outbox_aggregate ON outbox (aggregate_id, id);
+CREATE TABLE inbox (
+    consumer text NOT NULL,
+    event_id uuid NOT NULL,
+    at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer, event_id)
+);
+CREATE TABLE parked_letter (
+    id uuid PRIMARY KEY,
+    topic text NOT NULL,
+    letter jsonb NOT NULL,
+    parked_at timestamptz NOT NULL,
+    next_at timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    state text NOT NULL DEFAULT 'parked' CHECK (state IN ('parked', 'dead'))
+);
+CREATE INDEX parked_letter_due ON parked_letter (next_at) WHERE state = 'parked';
+CREATE TABLE document (
+    collection text NOT NULL,
+    id uuid NOT NULL,
+    key text NOT NULL,
+    at timestamptz NOT NULL,
+    body jsonb NOT NULL,
+    PRIMARY KEY (collection, id)
+);
+CREATE INDEX document_key ON document (collection, key, at DESC, id DESC);
+"""
+
+
+def create_plumbing(op: Operations) -> None:
+    """The tables that `services.shared` works on, for a service's first migration."""
+    for statement in filter(str.strip, _PLUMBING.split(";\n")):
+        op.execute(statement)
+
+
+def upgrade(service: str, url: str) -> None:
+    """Apply every migration of a service that its database lacks.
+
+    :param url: `postgresql://...` of an owner of the database.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parents[1] / service / "migrations"))
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+
+
+def run_env() -> None:
+    """The body of every service's `migrations/env.py`."""
+    url = context.config.attributes["url"].replace("postgresql://", "postgresql+psycopg://", 1)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context.configure(connection=connection, transaction_per_migration=True)
+        with context.begin_transaction():
+            context.run_migrations()
+    engine.dispose()
+
+
+if __name__ == "__main__":
+    upgrade(sys.argv[1], os.environ[URL])

@@ -1,0 +1,156 @@
+"""The event door: which handler takes which event, and what the broker is told about it.
+
+A handler is a plain function. `on` gives it a transaction with the inbox row in it; `project` gives it the documents,
+which need no inbox. What it answers to the sidecar follows from how it ends, see `EventDoor.dispatch`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.contracts.events import Event, Topic
+from services.shared import inbox, telemetry
+from services.shared.documents import Documents
+from services.shared.errors import STORE_IS_AWAY, Refusal, TooEarly, Unavailable
+from services.shared.runtime import Runtime
+
+Effect = Callable[[AsyncSession, Any], Awaitable[None]]
+Projection = Callable[[Documents, Any], Awaitable[None]]
+BulkEffect = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Answer(StrEnum):
+    """What the sidecar is told: done, deliver again, or give up (which sends it to the dead letters)."""
+
+    SUCCESS = "SUCCESS"
+    RETRY = "RETRY"
+    DROP = "DROP"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Handlers:
+    event: type[Event]
+    effects: list[Effect] = field(default_factory=list)
+    projections: list[Projection] = field(default_factory=list)
+    bulk: list[BulkEffect] = field(default_factory=list)
+
+
+class EventDoor:
+    """A service's subscriptions, each beside its handler."""
+
+    def __init__(self) -> None:
+        """Without handlers yet."""
+        self._handlers: dict[str, _Handlers] = {}
+
+    def on(self, *types: type[Event]) -> Callable[[Effect], Effect]:
+        """Handle events in a transaction of the service's database, once each."""
+        return self._register(types, lambda found: found.effects)
+
+    def project(self, *types: type[Event]) -> Callable[[Projection], Projection]:
+        """Write documents from events; safe to repeat by nature."""
+        return self._register(types, lambda found: found.projections)
+
+    def in_bulk(self, *types: type[Event]) -> Callable[[BulkEffect], BulkEffect]:
+        """Handle many events in one transaction, without an inbox: the effect is guarded by the events' versions."""
+        return self._register(types, lambda found: found.bulk)
+
+    def _register(self, types: Iterable[type[Event]], kind: Callable[[_Handlers], list[Any]]) -> Callable[[Any], Any]:
+        def keep(handler: Any) -> Any:  # noqa: ANN401 - handlers of three shapes
+            for event in types:
+                kind(self._handlers.setdefault(event.TYPE, _Handlers(event=event))).append(handler)
+            return handler
+
+        return keep
+
+    @property
+    def handled(self) -> frozenset[type[Event]]:
+        """Every event that has a handler here."""
+        return frozenset(found.event for found in self._handlers.values())
+
+    @property
+    def topics(self) -> Sequence[Topic]:
+        """The topics that this service subscribes to."""
+        return sorted({found.event.TOPIC for found in self._handlers.values()})
+
+    def is_bulk(self, topic: Topic) -> bool:
+        """Whether a topic's events are delivered many at a time."""
+        return any(found.bulk for found in self._handlers.values() if topic == found.event.TOPIC)
+
+    async def dispatch(self, runtime: Runtime, letter: Mapping[str, Any]) -> Answer:
+        """Take one CloudEvent.
+
+        Applied, handled before, or not for this service: SUCCESS. Its predecessor is missing, a store is away, or we
+        have a bug: RETRY. Not acceptable any more: SUCCESS, its owner compensates. Cannot be parsed: DROP.
+        """
+        answer = await self._answer(runtime, [letter], self._one)
+        telemetry.EVENTS.labels(str(letter.get("type"))[:80], answer).inc()
+        return answer
+
+    async def dispatch_bulk(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
+        """Take many CloudEvents of one topic; when they cannot be applied together, each is taken alone."""
+        together = await self._answer(runtime, letters, self._many)
+        if together is Answer.SUCCESS:
+            telemetry.EVENTS.labels(str(letters[0].get("type"))[:80], together).inc(len(letters))
+            return [together] * len(letters)
+        return [await self._answer(runtime, [letter], self._many) for letter in letters]
+
+    async def _answer(
+        self,
+        runtime: Runtime,
+        letters: Sequence[Mapping[str, Any]],
+        take: Callable[[Runtime, Sequence[Event]], Awaitable[None]],
+    ) -> Answer:
+        parent = letters[0].get("traceparent")
+        with telemetry.trace_from(parent if isinstance(parent, str) else None):
+            try:
+                await take(runtime, [event for letter in letters if (event := self._parse(letter)) is not None])
+            except ValidationError as error:
+                why = error.errors(include_input=False, include_url=False)
+                log.warning("event.unparsable", type=letters[0].get("type"), id=letters[0].get("id"), why=why)
+                return Answer.DROP
+            except (TooEarly, Unavailable, *STORE_IS_AWAY) as error:
+                log.info("event.again", type=letters[0].get("type"), id=letters[0].get("id"), why=type(error).__name__)
+                return Answer.RETRY
+            except Refusal as refusal:
+                log.warning("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
+                return Answer.SUCCESS
+            except Exception:
+                log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))
+                return Answer.RETRY
+        return Answer.SUCCESS
+
+    def _parse(self, letter: Mapping[str, Any]) -> Event | None:
+        found = self._handlers.get(str(letter.get("type")))
+        return found.event.model_validate(letter.get("data")) if found else None
+
+    async def _one(self, runtime: Runtime, events: Sequence[Event]) -> None:
+        for event in events:
+            found = self._handlers[event.TYPE]
+            for effect in found.effects:
+                await _apply(runtime, effect, event)
+            for projection in found.projections:
+                await projection(runtime.documents, event)
+            if found.bulk:
+                await self._many(runtime, [event])
+
+    async def _many(self, runtime: Runtime, events: Sequence[Event]) -> None:
+        by_handler: dict[BulkEffect, list[Event]] = {}
+        for event in events:
+            for effect in self._handlers[event.TYPE].bulk:
+                by_handler.setdefault(effect, []).append(event)
+        for effect, its_events in by_handler.items():
+            async with runtime.database.begin() as session:
+                await effect(session, its_events)
+
+
+async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:
+    async with runtime.database.begin() as session:
+        if await inbox.is_first(session, effect.__name__, event.event_id):
+            await effect(session, event)

@@ -1,0 +1,161 @@
+"""The relay: carries committed facts from the outbox to the broker, in order, in bulk, one relay per database.
+
+Lock, select and mark share one connection, so a relay that has lost its lock cannot mark. A takeover may publish twice;
+inboxes absorb it. A serial cursor would skip late committers: rows are found by not being published.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+import psycopg
+import structlog
+from psycopg.rows import dict_row
+
+from services.shared import telemetry
+from services.shared.sidecar import PUBSUB, Letter, SidecarAway
+
+CHANNEL = "outbox"
+BATCH_ROWS = 500
+BATCH_BYTES = 512 * 1024
+POLL_SECONDS = 0.25
+NUDGE_SECONDS = 0.01
+LOCK = 0x0_51DE_CA27
+"""The advisory lock's number: any constant, the same in every replica."""
+
+_TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
+_NEXT = """
+SELECT id, event_id, topic, type, aggregate_id, at, data, traceparent
+FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s
+"""
+_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)"
+
+log = structlog.get_logger()
+
+
+class Publisher(Protocol):
+    """Where letters go: the sidecar."""
+
+    async def publish(self, topic: str, letters: Sequence[Letter]) -> set[str]:
+        """Publish; answers the entry ids that the broker has."""
+        ...
+
+
+class Relay:
+    """One of the relays of a database; whichever holds the lock works, the others wait to take over."""
+
+    def __init__(self, url: str, publisher: Publisher, *, source: str) -> None:
+        """`source` is the application id that events name as theirs."""
+        self._url = url
+        self._publisher = publisher
+        self._source = source
+        self._nudges: asyncio.Task[None] | None = None
+        self._nudge_connection: psycopg.AsyncConnection[Any] | None = None
+
+    async def run(self) -> None:
+        """Work until cancelled; a lost connection is opened again."""
+        while True:
+            try:
+                await self._session()
+            except (psycopg.Error, OSError) as error:
+                log.warning("relay.reconnects", error=type(error).__name__)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _session(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._url, autocommit=True, row_factory=dict_row, connect_timeout=3, options="-c idle_session_timeout=5s"
+        )
+        async with connection:
+            while not await _holds_lock(connection):  # noqa: ASYNC110 - the lock is another process's to give up
+                await asyncio.sleep(POLL_SECONDS)
+            await connection.execute(f"LISTEN {CHANNEL}")
+            while True:
+                if not await self.turn(connection):
+                    async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                        pass
+
+    async def turn(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> bool:
+        """Publish what is due; answers whether there may be more at once."""
+        rows = await (await connection.execute(_NEXT, [BATCH_ROWS])).fetchall()
+        went: list[int] = []
+        for topic, group in groupby(sorted(rows, key=lambda row: row["topic"]), key=lambda row: row["topic"]):
+            for batch in _batches([self._letter(row) for row in group]):
+                went += await self._publish(topic, batch)
+        if went:
+            await connection.execute(_MARK, [went])
+        return bool(went)
+
+    async def _publish(self, topic: str, letters: Sequence[Letter]) -> list[int]:
+        try:
+            went = await self._publisher.publish(topic, letters)
+        except SidecarAway:
+            log.warning("relay.broker_is_away", topic=topic)
+            return []
+        if not went and len(letters) > 1:
+            middle = len(letters) // 2
+            return [*await self._publish(topic, letters[:middle]), *await self._publish(topic, letters[middle:])]
+        telemetry.PUBLISHED.labels(topic).inc(len(went))
+        return [int(entry_id) for entry_id in went]
+
+    def _letter(self, row: Mapping[str, Any]) -> Letter:
+        cloud_event = {
+            "specversion": "1.0",
+            "id": str(row["event_id"]),
+            "source": self._source,
+            "type": row["type"],
+            "topic": row["topic"],
+            "pubsubname": PUBSUB,
+            "time": row["at"].isoformat(),
+            "datacontenttype": "application/json",
+            "data": row["data"],
+        }
+        if row["traceparent"]:
+            cloud_event |= {"traceparent": row["traceparent"], "traceid": row["traceparent"]}
+        return Letter(entry_id=str(row["id"]), partition_key=str(row["aggregate_id"]), cloud_event=cloud_event)
+
+    def nudge(self) -> None:
+        """Tell whichever relay holds the lock that facts were committed; at most once in 10 ms per process.
+
+        Inside a transaction NOTIFY would take a server-wide lock at commit.
+        """
+        if self._nudges is None or self._nudges.done():
+            self._nudges = asyncio.create_task(self._notify())
+
+    async def _notify(self) -> None:
+        await asyncio.sleep(NUDGE_SECONDS)
+        try:
+            if self._nudge_connection is None or self._nudge_connection.closed:
+                self._nudge_connection = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=3
+                )
+            await self._nudge_connection.execute(f"NOTIFY {CHANNEL}")
+        except (psycopg.Error, OSError) as error:
+            log.info("relay.nudge_failed", error=type(error).__name__, consequence="the next poll finds the facts")
+
+    async def close(self) -> None:
+        """Close what the nudges opened."""
+        if self._nudges is not None:
+            await asyncio.wait([self._nudges])
+        if self._nudge_connection is not None:
+            await self._nudge_connection.close()
+
+
+async def _holds_lock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> bool:
+    row = await (await connection.execute(_TRY_LOCK, [LOCK])).fetchone()
+    return bool(row and row["pg_try_advisory_lock"])
+
+
+def _batches(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    batch: list[Letter] = []
+    size = 0
+    for letter in letters:
+        weight = len(json.dumps(letter.cloud_event))
+        if batch and size + weight > BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(letter)
+        size += weight
+    if batch:
+        yield batch

@@ -1,0 +1,233 @@
+"""The application factory: a service is its routers, its event door and its timers, wired as lists."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.contracts.events import Topic
+from services.shared import dead_letters, errors, identity, inbox, outbox, telemetry
+from services.shared.bodies import MIB, BodyLimits
+from services.shared.pubsub import Answer, EventDoor
+from services.shared.relay import Relay
+from services.shared.runtime import Runtime, Start
+from services.shared.settings import Settings
+from services.shared.sidecar import PUBSUB
+from services.shared.timers import Timer
+
+Lifespan = Callable[[Runtime], AbstractAsyncContextManager[None]]
+"""Opens what only this service has and adds it to the runtime; closed when the service stops."""
+
+_OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_BULK = {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 40}
+
+
+def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
+    app_id: str,
+    *,
+    start: Start,
+    settings: Settings,
+    routers: Sequence[APIRouter],
+    events: EventDoor | None = None,
+    timers: Sequence[Timer] = (),
+    lifespan: Lifespan | None = None,
+    body_limits: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """A service behind its sidecar.
+
+    :raises EndpointUndeclared: an endpoint does not say who may call it.
+    """
+    door = events or EventDoor()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.runtime = await stack.enter_async_context(start())
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan(app.state.runtime))
+            await stack.enter_async_context(background(app.state.runtime, door, timers))
+            yield
+
+    app = FastAPI(
+        title=f"Sidecart {app_id}",
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(telemetry.Telemetry),
+            Middleware(AppToken, token=settings.app_api_token.get_secret_value()),
+            Middleware(BodyLimits, limits={"": MIB} | dict(body_limits or {})),
+        ],
+    )
+    errors.install(app)
+    for router in routers:
+        app.include_router(router)
+    identity.demand_declared(app)
+    _add_plumbing(app, app_id, door)
+    return app
+
+
+def run(app: FastAPI, settings: Settings, app_id: str) -> None:
+    """Serve until SIGTERM; connections to the sidecar are kept longer than the sidecar keeps them."""
+    telemetry.configure(app_id, settings.sidecart_log_level)
+    uvicorn.run(
+        app,
+        host=settings.sidecart_host,
+        port=settings.app_port,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=20,
+        server_header=False,
+        date_header=False,
+    )
+
+
+@asynccontextmanager
+async def background(runtime: Runtime, door: EventDoor, timers: Sequence[Timer]) -> AsyncIterator[None]:
+    """Run the relay, the dead letters and the timers of a service that has a database, while the block runs."""
+    if not (runtime.databases and runtime.works_in_background):
+        yield
+        return
+    relay = Relay(runtime.database.url, runtime.sidecar, source=runtime.app_id)
+    runtime.database.after_facts = relay.nudge
+    all_timers = [*timers, *_housekeeping(door)]
+    tasks = [asyncio.create_task(timer.run(runtime)) for timer in all_timers]
+    tasks.append(asyncio.create_task(relay.run()))
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await relay.close()
+
+
+def _housekeeping(door: EventDoor) -> list[Timer]:
+    async def dispatch(runtime: Runtime) -> bool:
+        return await dead_letters.dispatch_one(runtime, door)
+
+    return [
+        Timer(name="dead-letters", seconds=1, step=dispatch),
+        Timer(name="prune", seconds=3600, step=prune),
+    ]
+
+
+async def prune(runtime: Runtime) -> bool:
+    """Forget published facts after 7 days and handled events after 30, except the facts that are kept for ever."""
+    async with runtime.database.begin() as session:
+        await outbox.prune(session, before=runtime.clock() - timedelta(days=7))
+        await inbox.prune(session, days=30)
+    return False
+
+
+class AppToken:
+    """ASGI middleware that lets only this service's own sidecar in (it sends the token that both were given)."""
+
+    def __init__(self, app: ASGIApp, *, token: str) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] == "http" and scope["path"] not in _OPEN_PATHS:
+            given = next((value for name, value in scope["headers"] if name == b"dapr-api-token"), b"")
+            if not hmac.compare_digest(given, self._token):
+                refusal = errors.problem(401, "unauthenticated", "Calls come through the sidecar.")
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _add_plumbing(app: FastAPI, app_id: str, door: EventDoor) -> None:
+    async def healthz(_: Request) -> Response:
+        return Response(b'{"status":"ok"}', media_type="application/json")
+
+    async def readyz(request: Request) -> Response:
+        away = await what_is_away(request.app.state.runtime)
+        if away:
+            return errors.problem(503, "not-ready", f"Away: {', '.join(away)}.", headers={"Retry-After": "1"})
+        return JSONResponse({"status": "ready"})
+
+    async def subscribe(_: Request) -> Response:
+        return JSONResponse(subscriptions(app_id, door))
+
+    app.add_route("/healthz", healthz)
+    app.add_route("/readyz", readyz)
+    app.add_route("/metrics", telemetry.metrics)
+    app.add_route("/dapr/subscribe", subscribe)
+    app.add_route("/events/{topic}", _deliver(door), methods=["POST"])
+    app.add_route("/dead-letters", _park, methods=["POST"])
+
+
+async def what_is_away(runtime: Runtime) -> list[str]:
+    """The names of what this service needs and cannot reach."""
+    away = [] if await runtime.sidecar.is_ready() else ["sidecar"]
+    for database in runtime.databases:
+        try:
+            await database.ping()
+        except errors.STORE_IS_AWAY:
+            away.append("postgres")
+    return away
+
+
+def subscriptions(app_id: str, door: EventDoor) -> list[dict[str, Any]]:
+    """What the sidecar asks for: every topic with a handler, and this application's dead letters."""
+    dead = dead_letters.topic_of(app_id)
+    found: list[dict[str, Any]] = [
+        {"pubsubname": PUBSUB, "topic": topic, "route": f"/events/{topic}", "deadLetterTopic": dead}
+        | ({"bulkSubscribe": _BULK} if door.is_bulk(topic) else {})
+        for topic in door.topics
+    ]
+    return [*found, {"pubsubname": dead_letters.PUBSUB, "topic": dead, "route": "/dead-letters"}] if found else []
+
+
+def _deliver(door: EventDoor) -> Callable[[Request], Any]:
+    async def deliver(request: Request) -> Response:
+        letter, runtime = _letter(await request.body()), request.app.state.runtime
+        if letter is None:
+            return _told(Answer.DROP)
+        if door.is_bulk(Topic(request.path_params["topic"])) and "entries" in letter:
+            entries = letter["entries"]
+            answers = await door.dispatch_bulk(runtime, [entry["event"] for entry in entries])
+            told = [
+                {"entryId": entry["entryId"], "status": answer} for entry, answer in zip(entries, answers, strict=True)
+            ]
+            return JSONResponse({"statuses": told})
+        return _told(await door.dispatch(runtime, letter))
+
+    return deliver
+
+
+async def _park(request: Request) -> Response:
+    runtime: Runtime = request.app.state.runtime
+    body = await request.body()
+    async with runtime.database.begin() as session:
+        await dead_letters.park(session, _letter(body) or {"unparsable": body.hex()}, now=runtime.clock())
+    return _told(Answer.SUCCESS)
+
+
+def _letter(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _told(answer: Answer) -> Response:
+    return JSONResponse({"status": answer})

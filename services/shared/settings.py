@@ -1,0 +1,16 @@
+"""What the environment decides. `dapr run`, the local runner and Kubernetes all set these names."""
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings
+
+
+class Settings(BaseSettings):
+    """The environment of every service; a service with more of its own extends it."""
+
+    app_port: int
+    dapr_http_port: int
+    dapr_grpc_port: int
+    app_api_token: SecretStr
+    dapr_api_token: SecretStr
+    sidecart_host: str = "127.0.0.1"
+    sidecart_log_level: str = "info"
