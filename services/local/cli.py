@@ -9,7 +9,7 @@ import typer
 
 from services.local import boot, checks, console, doctor, journal, seeding
 from services.local.console import Steps
-from services.local.customer import commands as customer
+from services.local.customer import commands
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -25,8 +25,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-customer.register(app)
-
 Detach = Annotated[bool, typer.Option("--detach", help="Return when everything is healthy.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget all data and start over.")]
 NoSeed = Annotated[bool, typer.Option("--no-seed", help="Leave an empty catalogue empty.")]
@@ -101,7 +99,7 @@ def doctor_command() -> None:
 
 
 @app.command(name="test")
-def test_command(
+def run_tests(
     tier: Annotated[checks.Tier, typer.Argument(help="Which tests; the linters run before any.")] = checks.Tier.ALL,
 ) -> None:
     """Run the linters and the tests."""
@@ -115,10 +113,13 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
     asyncio.run(boot.run(options, console.out.print, _nothing_more))
 
 
+commands.register(app)
+
+
 def main() -> None:
     """Run a command; a refusal becomes a message and exit code 1."""
     try:
-        app()
+        app(prog_name="sidecart")
     except Refusal as refusal:
         console.err.print(f"[red]{refusal}[/]")
         raise SystemExit(1) from None

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from services.local import customer
 from services.local.console import Steps
+from services.local.customer import seeding as demo
 
 
 async def seed_if_empty(base_url: str, secrets: Mapping[str, str], steps: Steps) -> None:
@@ -13,7 +13,7 @@ async def seed_if_empty(base_url: str, secrets: Mapping[str, str], steps: Steps)
     if await _has_products(base_url):
         return
     steps("seeding the demo catalogue")
-    count = await customer.seed(base_url, dict(secrets), steps)
+    count = await demo.seed(base_url, secrets, steps)
     steps(f"seeded {count} products")
 
 

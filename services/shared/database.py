@@ -25,6 +25,7 @@ class Database:
             pool_size=pool,
             max_overflow=0,
             pool_timeout=5,
+            hide_parameters=True,
             connect_args={"options": _OPTIONS, "connect_timeout": 3},
         )
         self.after_facts: Callable[[], None] = _nothing

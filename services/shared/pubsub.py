@@ -107,6 +107,8 @@ class EventDoor:
         letters: Sequence[Mapping[str, Any]],
         take: Callable[[Runtime, Sequence[Event]], Awaitable[None]],
     ) -> Answer:
+        if not all(isinstance(letter.get("type"), str) for letter in letters):
+            return Answer.DROP
         parent = letters[0].get("traceparent")
         with telemetry.trace_from(parent if isinstance(parent, str) else None):
             try:
@@ -127,7 +129,7 @@ class EventDoor:
         return Answer.SUCCESS
 
     def _parse(self, letter: Mapping[str, Any]) -> Event | None:
-        found = self._handlers.get(str(letter.get("type")))
+        found = self._handlers.get(letter["type"])
         return found.event.model_validate(letter.get("data")) if found else None
 
     async def _one(self, runtime: Runtime, events: Sequence[Event]) -> None:

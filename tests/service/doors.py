@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import jwt
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -65,7 +65,7 @@ class Tokens:
         return {"Authorization": f"Bearer {self.of(role, user_id)}"}
 
 
-class Client(httpx.AsyncClient):
+class Client(httpx2.AsyncClient):
     """The sidecar's side of an application."""
 
     runtime: Runtime
@@ -125,7 +125,7 @@ class World:
     ) -> AsyncIterator[Client]:
         app = create(self.start(app_id, secrets=secrets), settings)
         headers = {"dapr-api-token": SETTINGS.app_api_token.get_secret_value()}
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
             Client(transport=transport, base_url=f"http://{app_id}", headers=headers) as client,

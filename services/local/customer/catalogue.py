@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from services.local.customer.families import BRANDS, COLOURS, FAMILIES, SERIES, Family
+from services.local.customer.families import BRANDS, COLOURS, FAMILIES, SERIES, Choices, Family
 
 SIZE = 2_000
 SEED = 20_260
+
+
+Attributes = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Product:
     cents: int
     category: str
     brand: str
-    attributes: dict[str, str | int | float | bool]
+    attributes: Attributes
     on_hand: int
 
     def row(self) -> dict[str, Any]:
@@ -47,7 +50,7 @@ def generate(size: int = SIZE, *, seed: int = SEED) -> Iterator[Product]:
 
 def _product(family: Family, number: int, choose: Random) -> Product:
     brand, series, colour = choose.choice(BRANDS), choose.choice(SERIES), choose.choice(COLOURS)
-    attributes = {name: choose.choice(choices) for name, choices in family.attributes.items()}
+    attributes: Attributes = {name: _chosen(choices, choose) for name, choices in family.attributes.items()}
     return Product(
         sku=f"{family.code}-{number:04d}",
         name=f"{brand} {series} {choose.randint(1, 9)} {family.noun}, {colour}",
@@ -60,19 +63,21 @@ def _product(family: Family, number: int, choose: Random) -> Product:
     )
 
 
+def _chosen(choices: Choices, choose: Random) -> str | float:
+    return choices[choose.randrange(len(choices))]
+
+
 def _price(family: Family, choose: Random) -> int:
     """Cheap things are more common than dear ones, and prices end in 90 cents."""
     spread = (family.dearest - family.cheapest) * choose.random() ** 2
     return round((family.cheapest + spread) / 100) * 100 - 10
 
 
-def _description(
-    family: Family, title: str, colour: str, attributes: dict[str, str | int | float | bool], choose: Random
-) -> str:
+def _description(family: Family, title: str, colour: str, attributes: Attributes, choose: Random) -> str:
     first, second = choose.sample(family.traits, 2)
     facts = ", ".join(_fact(name, value) for name, value in attributes.items())
     return (
-        f"The {title} is a {family.noun.lower()} in {colour.lower()} with {first} and {second}. "
+        f"{title}: {family.noun.lower()} in {colour.lower()} with {first} and {second}. "
         f"Made for {choose.choice(family.uses)}. {facts.capitalize()}."
     )
 

@@ -66,7 +66,7 @@ FAMILIES = (
     ),
     Family(
         "Computing", "MON", "Monitor", 12_900, 89_900,
-        {"diagonal_inches": (24, 27, 32, 34), "resolution": ("1920x1080", "2560x1440", "3840x2160"), "hertz": (60, 120)},
+        {"inches": (24, 27, 32, 34), "resolution": ("1920x1080", "2560x1440", "3840x2160"), "hertz": (60, 144)},
         ("a factory-calibrated panel", "one-cable USB-C docking", "a stand that turns to portrait"),
         ("reading code", "colour work", "two documents side by side"),
     ),

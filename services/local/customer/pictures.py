@@ -5,14 +5,14 @@ from hashlib import sha256
 from services.local.customer.catalogue import Product
 
 _SHAPES = (
-    '<circle cx="200" cy="190" r="110" fill="{front}"/><circle cx="200" cy="190" r="48" fill="{back}"/>',
-    '<rect x="90" y="90" width="220" height="200" rx="28" fill="{front}"/>'
-    '<rect x="130" y="130" width="140" height="120" rx="14" fill="{back}"/>',
-    '<path d="M200 70 L320 290 H80 Z" fill="{front}"/><circle cx="200" cy="225" r="36" fill="{back}"/>',
-    '<ellipse cx="200" cy="230" rx="130" ry="70" fill="{front}"/><rect x="186" y="80" width="28" height="150"'
-    ' fill="{front}"/><circle cx="200" cy="80" r="30" fill="{back}"/>',
-    '<path d="M110 290 Q110 90 200 90 T290 290 Z" fill="{front}"/><rect x="160" y="210" width="80" height="80"'
-    ' fill="{back}"/>',
+    """<circle cx="200" cy="190" r="110" fill="{front}"/><circle cx="200" cy="190" r="48" fill="{back}"/>""",
+    """<rect x="90" y="90" width="220" height="200" rx="28" fill="{front}"/>
+<rect x="130" y="130" width="140" height="120" rx="14" fill="{back}"/>""",
+    """<path d="M200 70 L320 290 H80 Z" fill="{front}"/><circle cx="200" cy="225" r="36" fill="{back}"/>""",
+    """<ellipse cx="200" cy="230" rx="130" ry="70" fill="{front}"/>
+<rect x="186" y="80" width="28" height="150" fill="{front}"/><circle cx="200" cy="80" r="30" fill="{back}"/>""",
+    """<path d="M110 290 Q110 90 200 90 T290 290 Z" fill="{front}"/>
+<rect x="160" y="210" width="80" height="80" fill="{back}"/>""",
 )
 _PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 400" role="img" aria-label="{label}">'

@@ -1,0 +1,1 @@
+"""Carts, orders, their state machine and their history."""

@@ -1,0 +1,1 @@
+"""What an order and a cart are, and what they refuse."""

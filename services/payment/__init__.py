@@ -1,0 +1,1 @@
+"""Payments and refunds: one order, one payment, one PaymentIntent, and a ledger that always balances."""

@@ -1,0 +1,17 @@
+"""What the environment and the secret store decide about payments."""
+
+from services.shared.settings import Settings
+
+API_KEY = "stripe-api-key"
+WEBHOOK_SECRET = "stripe-webhook-secret"  # noqa: S105 - the name of a secret
+CALL_SECONDS = 8.0
+"""After this long without an answer from the provider the outcome counts as unknown."""
+
+
+class PaymentSettings(Settings):
+    """The environment of the payment service."""
+
+    sidecart_stripe_api: str | None = None
+    """The address of the stand-in; unset means Stripe itself."""
+    sidecart_payment_return_url: str | None = None
+    """Where customers come back to after they have authenticated."""

@@ -1,0 +1,1 @@
+"""The catalogue: products, their import, how they are listed, found and priced."""

@@ -1,0 +1,79 @@
+"""Questions to inventory, over gRPC through the sidecars."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelReply, SetLevelRequest
+from services.contracts.proto.inventory_pb2 import Level as LevelMessage
+from services.contracts.proto.inventory_pb2_grpc import InventoryStub
+from services.shared.errors import Conflict
+from services.shared.grpc_client import GrpcChannel
+
+from services.product.preconditions import VersionStale
+
+
+class BelowReserved(Conflict):
+    """Orders hold {reserved} units, so no fewer can be on hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A product's stock in units; all zero, version included, while nothing was ever booked."""
+
+    on_hand: int = 0
+    reserved: int = 0
+    version: int = 0
+
+    @property
+    def available(self) -> int:
+        """What can still be ordered."""
+        return self.on_hand - self.reserved
+
+
+class Levels:
+    """The stock ledger's levels."""
+
+    def __init__(self, channel: GrpcChannel) -> None:
+        """Ask over a channel to inventory."""
+        self._channel = channel
+        self._stub = InventoryStub(channel.channel)
+
+    async def of(self, product_id: UUID, *, token: str) -> Level:
+        """A product's level, as the staff user with this token may see it."""
+        request = GetLevelsRequest(product_ids=[str(product_id)])
+        reply = await self._channel.call(self._stub.GetLevels, request, token=token)
+        return _level(reply.levels[0]) if reply.levels else Level()
+
+    async def set(
+        self,
+        product_id: UUID,
+        *,
+        on_hand: int | None,
+        adjust_by: int | None,
+        reason: str,
+        if_version: int | None,
+        token: str,
+    ) -> Level:
+        """Count or adjust a product's stock; answers the level after it.
+
+        An adjustment is not repeated when its answer is lost: it would count twice.
+
+        :raises BelowReserved: less would be on hand than orders hold.
+        :raises VersionStale: the level is not at `if_version`.
+        """
+        request = SetLevelRequest(
+            product_id=str(product_id), on_hand=on_hand, adjust_by=adjust_by, reason=reason, if_version=if_version
+        )
+        reply = await self._channel.call(
+            self._stub.SetLevel, request, token=token, repeatable=on_hand is not None and if_version is None
+        )
+        level = _level(reply.level)
+        if reply.outcome == SetLevelReply.BELOW_RESERVED:
+            raise BelowReserved(reserved=level.reserved)
+        if reply.outcome == SetLevelReply.STALE:
+            raise VersionStale(version=level.version)
+        return level
+
+
+def _level(message: LevelMessage) -> Level:
+    return Level(on_hand=message.on_hand, reserved=message.reserved, version=message.version)

@@ -1,0 +1,5 @@
+"""Alembic's entry."""
+
+from services.shared.migrate import run_env
+
+run_env()

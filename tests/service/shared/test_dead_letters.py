@@ -1,0 +1,74 @@
+"""A letter that could not be handled is parked, dispatched again for a day, and only then dead."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.shared.dead_letters import dispatch_one
+from tests.service.doors import Client, Clock, Serve
+from tests.service.shared.toy import Switch, create, door, user
+
+
+@pytest.fixture(autouse=True)
+def no_failure() -> Iterator[None]:
+    yield
+    Switch.failure = None
+
+
+async def park(client: Client, **change: object) -> None:
+    event = user()
+    letter = {
+        "id": str(event.event_id),
+        "type": event.TYPE,
+        "topic": event.TOPIC,
+        "data": event.model_dump(mode="json"),
+    }
+    for _ in range(2):
+        assert (await client.post("/dead-letters", json=letter | change)).json() == {"status": "SUCCESS"}
+
+
+async def parked(client: Client) -> list[tuple[str, int]]:
+    return [(row["state"], row["attempts"]) for row in await client.rows("SELECT state, attempts FROM parked_letter")]
+
+
+async def test_a_parked_letter_is_dispatched_again_and_gone_when_it_succeeds(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        assert not await dispatch_one(client.runtime, door())
+        clock.advance(seconds=1)
+
+        assert await dispatch_one(client.runtime, door())
+
+        assert await parked(client) == []
+        assert [row["seen"] for row in await client.rows("SELECT seen FROM lamp")] == [1]
+
+
+async def test_it_is_tried_with_growing_delays_and_dead_after_a_day(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        Switch.failure = ZeroDivisionError()
+        delays = []
+        while (await parked(client))[0][0] == "parked":
+            began = clock.now
+            (row,) = await client.rows("SELECT next_at FROM parked_letter")
+            clock.now = row["next_at"]
+            delays.append((clock.now - began).total_seconds())
+            assert await dispatch_one(client.runtime, door())
+
+        assert delays[:5] == [1, 2, 4, 8, 16]
+        assert max(delays) == 3600
+        assert 24 * 3600 <= sum(delays) <= 25 * 3600 + 1
+        assert not await dispatch_one(client.runtime, door())
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"id": "none", "type": "user.registered", "data": 3}'])
+async def test_a_letter_that_cannot_be_parsed_is_kept_and_dead_at_once(
+    serve: Serve, clock: Clock, content: bytes
+) -> None:
+    async with serve("toy", create) as client:
+        await client.post("/dead-letters", content=content)
+        clock.advance(seconds=1)
+
+        await dispatch_one(client.runtime, door())
+
+        assert await parked(client) == [("dead", 1)]

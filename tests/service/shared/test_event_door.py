@@ -1,0 +1,127 @@
+"""The event door applies an event once, and tells the broker the truth about it."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+import sqlalchemy.exc
+
+from services.contracts.events import NotificationSent, OpeningStockDeclared, UserChanged
+from services.shared.errors import TooEarly, Unavailable
+from tests.service.doors import Client, Serve
+from tests.service.shared.toy import Gone, Switch, create, level, user
+
+
+@pytest.fixture(autouse=True)
+def no_failure() -> Iterator[None]:
+    yield
+    Switch.failure = None
+
+
+async def seen(client: Client) -> list[int]:
+    return [row["seen"] for row in await client.rows("SELECT seen FROM lamp ORDER BY seen")]
+
+
+async def test_an_event_is_applied_once_however_often_it_comes(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        event = user()
+
+        answers = await asyncio.gather(*(client.deliver(event) for _ in range(5)))
+
+        assert answers == ["SUCCESS"] * 5
+        assert await seen(client) == [1]
+
+
+@pytest.mark.parametrize(
+    ("failure", "answer"),
+    [
+        (TooEarly(), "RETRY"),
+        (Unavailable(), "RETRY"),
+        (sqlalchemy.exc.OperationalError("", {}, Exception()), "RETRY"),
+        (ZeroDivisionError(), "RETRY"),
+        (Gone(), "SUCCESS"),
+    ],
+)
+async def test_a_handler_that_fails_leaves_nothing_behind(serve: Serve, failure: BaseException, answer: str) -> None:
+    async with serve("toy", create) as client:
+        event, Switch.failure = user(), failure
+
+        assert await client.deliver(event) == answer
+        assert await seen(client) == []
+        Switch.failure = None
+        assert await client.deliver(event) == "SUCCESS"
+        assert await seen(client) == [1]
+
+
+async def test_an_event_that_cannot_be_parsed_is_dropped_to_the_dead_letters(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        assert await client.deliver(user(), data={"version": "none"}) == "DROP"
+        assert (await client.post("/events/users", content=b"{")).json() == {"status": "DROP"}
+        assert (await client.post("/events/users", content=b"[]")).json() == {"status": "DROP"}
+
+
+async def test_events_for_others_and_fields_of_newer_producers_are_tolerated(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        event = user()
+
+        assert await client.deliver(user(kind=UserChanged)) == "SUCCESS"
+        assert await client.deliver(event, data=event.model_dump(mode="json") | {"planet": "Mars"}) == "SUCCESS"
+        assert await client.deliver(user(), type="user.promoted") == "SUCCESS"
+        assert await seen(client) == [1]
+
+
+async def test_what_is_not_acceptable_any_more_is_done(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        declared = OpeningStockDeclared(version=1, at=datetime.now(UTC), declaration_id=uuid4(), levels=())
+
+        assert await client.deliver(declared) == "SUCCESS"
+
+
+async def test_a_projection_written_twice_is_written_once(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        sent = NotificationSent(
+            version=1, at=datetime.now(UTC), notification_id=uuid4(), user_id=uuid4(), channel="email", template="paid"
+        )
+
+        assert [await client.deliver(sent), await client.deliver(sent)] == ["SUCCESS", "SUCCESS"]
+
+        assert [one.body for one in await client.runtime.documents.find("shown", "all", limit=10)] == [
+            {"template": "paid"}
+        ]
+
+
+def bulk(*events: object, **change: object) -> dict[str, object]:
+    entries = [
+        {
+            "entryId": str(number),
+            "event": {"id": str(uuid4()), "type": "stock.set", "data": event.model_dump(mode="json") | change},
+        }  # type: ignore[attr-defined]
+        for number, event in enumerate(events)
+    ]
+    return {"entries": entries}
+
+
+async def test_events_in_bulk_are_answered_one_by_one(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        one, other = level(uuid4(), 1), level(uuid4(), 1)
+        refused = level(uuid4(), 1).model_copy(update={"change": -1})
+
+        together = await client.post("/events/stock", json=bulk(one, other))
+        apart = await client.post("/events/stock", json=bulk(one, refused))
+
+        assert [status["status"] for status in together.json()["statuses"]] == ["SUCCESS", "SUCCESS"]
+        assert [status["status"] for status in apart.json()["statuses"]] == ["SUCCESS", "RETRY"]
+        assert await seen(client) == [1, 2]
+        assert await client.deliver(one) == "SUCCESS"
+
+
+async def test_the_sidecar_is_told_every_topic_and_the_dead_letters(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        found = {one["topic"]: one for one in (await client.get("/dapr/subscribe")).json()}
+
+        assert set(found) == {"users", "stock", "opening-stock", "notifications", "dead-letters.toy"}
+        assert found["users"]["deadLetterTopic"] == "dead-letters.toy"
+        assert found["stock"]["bulkSubscribe"]["enabled"]
+        assert "deadLetterTopic" not in found["dead-letters.toy"]
