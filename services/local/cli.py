@@ -40,7 +40,7 @@ def up(*, detach: Detach = False, fresh: Fresh = False, no_seed: NoSeed = False,
         asyncio.run(_greet(system, steps, seed=not no_seed))
         return
     options = boot.Options(state=system.state, offset=system.offset, fresh=fresh)
-    asyncio.run(boot.run(options, steps, lambda: _greet(system, steps, seed=not no_seed)))
+    asyncio.run(boot.run(options, steps, lambda: _greet_and_stay(system, steps, seed=not no_seed)))
 
 
 @app.command()
@@ -121,17 +121,27 @@ def main() -> None:
     try:
         app(prog_name="sidecart")
     except Refusal as refusal:
-        console.err.print(f"[red]{refusal}[/]")
+        console.complain(str(refusal))
         raise SystemExit(1) from None
 
 
 def _detach(system: System, steps: Steps, *, flags: tuple[str, ...]) -> Record:
     record = system.state.running()
     if record is None:
-        return system.wait_healthy(system.launch(env={}, bound=False, flags=flags), steps)
+        return _launched(system, steps, flags)
     if "--fresh" in flags or record.offset != system.offset or record.phase is not Phase.HEALTHY:
         raise AlreadyRunning("This checkout already runs. `./sidecart down` stops it.")
     return record
+
+
+def _launched(system: System, steps: Steps, flags: tuple[str, ...]) -> Record:
+    supervisor = system.launch(env={}, bound=False, flags=flags)
+    try:
+        return system.wait_healthy(supervisor, steps)
+    except KeyboardInterrupt:
+        supervisor.terminate()
+        supervisor.wait()
+        raise
 
 
 async def _greet(system: System, steps: Steps, *, seed: bool) -> None:
@@ -139,6 +149,14 @@ async def _greet(system: System, steps: Steps, *, seed: bool) -> None:
         await seeding.seed_if_empty(system.base_url, system.secrets, steps)
     await _show(system)
     console.out.print(console.next_steps(system.ports))
+
+
+async def _greet_and_stay(system: System, steps: Steps, *, seed: bool) -> None:
+    """Greet; a catalogue that could not be seeded is no reason to stop the system."""
+    try:
+        await _greet(system, steps, seed=seed)
+    except Refusal as refusal:
+        console.complain(str(refusal))
 
 
 async def _explain_stores(system: System) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from services.local import health
@@ -28,6 +29,11 @@ class Row(TypedDict):
     health: str
 
 
+def complain(message: str) -> None:
+    """Print what went wrong."""
+    err.print(message, style="red", markup=False, soft_wrap=True)
+
+
 class Steps:
     """Lines that say what is being done and how long it took."""
 
@@ -37,7 +43,7 @@ class Steps:
 
     def __call__(self, message: str) -> None:
         """Print one step with the seconds since the first."""
-        self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {message}")
+        self._console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {escape(message)}", soft_wrap=True)
 
 
 async def rows(record: Record) -> list[Row]:

@@ -33,9 +33,9 @@ def examine(console: Console) -> bool:
     findings = [look() for look in LOOKS]
     for finding in findings:
         mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
-        console.print(f" {mark} {finding.what:12} {finding.found}")
+        console.print(f" {mark} {finding.what:12} {finding.found}", soft_wrap=True)
         if finding.remedy:
-            console.print(f"   [yellow]{finding.remedy}[/]")
+            console.print(f"   [yellow]{finding.remedy}[/]", soft_wrap=True)
     return not any(finding.remedy for finding in findings)
 
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from services.local.topology import ROOT
 
 VERSION = "1.18.1"
 """The version that is built; any 1.18 that is installed will do."""
+
+SAY_EVERY = 15.0
+"""Seconds between two signs of life of a build."""
 
 MODULE = ROOT / "dapr" / "runtime"
 
@@ -85,15 +89,25 @@ def _build(program: str, progress: Progress) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             progress(f"building {program} {VERSION} from source, once per user (several minutes)")
-            _compile(compiler, _PACKAGES[program], target)
+            _compile(compiler, _PACKAGES[program], target, progress)
     return target
 
 
-def _compile(compiler: str, package: str, target: Path) -> None:
+def _compile(compiler: str, package: str, target: Path, progress: Progress) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     command = (compiler, "build", "-tags", "stablecomponents", "-ldflags", _LINK, "-o", str(draft), package)
-    result = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False)  # noqa: S603
-    if result.returncode:
-        message = f"Building {target.name} failed:\n{result.stderr.strip()[-2000:]}"
-        raise Refusal(message)
+    with subprocess.Popen(command, cwd=MODULE, stderr=subprocess.PIPE, text=True) as build:  # noqa: S603 - ours
+        complaint = _watched(build, target.name, progress)
+    if build.returncode:
+        raise Refusal(f"Building {target.name} failed:\n{complaint.strip()[-2000:]}")
     draft.replace(target)
+
+
+def _watched(build: subprocess.Popen[str], name: str, progress: Progress) -> str:
+    """Wait for the build, saying now and then that it goes on; returns what it wrote."""
+    began = time.monotonic()
+    while True:
+        try:
+            return build.communicate(timeout=SAY_EVERY)[1]
+        except subprocess.TimeoutExpired:
+            progress(f"still building {name} ({time.monotonic() - began:.0f} s)")

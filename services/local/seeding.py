@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-import aiohttp
-
 from services.local.console import Steps
+from services.local.customer import client
 from services.local.customer import seeding as demo
 
 
@@ -18,9 +17,5 @@ async def seed_if_empty(base_url: str, secrets: Mapping[str, str], steps: Steps)
 
 
 async def _has_products(base_url: str) -> bool:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"{base_url}/api/v1/products", params={"limit": "1"}) as response,
-    ):
-        response.raise_for_status()
-        return bool((await response.json())["items"])
+    async with client.connected(base_url) as api:
+        return bool((await api.get("/products", limit="1"))["items"])

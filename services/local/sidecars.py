@@ -1,8 +1,12 @@
 """The Dapr side of the system: sentry, the sidecars, and the configuration that depends on where they run."""
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from cryptography import x509
 
 from services.local.credentials import write_private
 from services.local.processes import Spec
@@ -56,6 +60,8 @@ class Mesh:
         names = self.state.dapr / "names.sqlite"
         for stale in self.state.dapr.glob(f"{names.name}*"):
             stale.unlink()
+        if _expires_soon(self.authority / "ca.crt"):
+            shutil.rmtree(self.authority)
         self.authority.mkdir(mode=0o700, exist_ok=True)
         write_private(self.configuration, _CONFIGURATION.format(names=names))
 
@@ -153,6 +159,14 @@ def addresses(ports: Ports, state: State) -> dict[str, str]:
         "SIDECART_SECRETS_FILE": str(state.secrets),
         "SIDECART_STRIPE_API": f"http://{LOOPBACK}:{ports.stripe}",
     }
+
+
+def _expires_soon(certificate: Path) -> bool:
+    """Whether sentry's root, which lives for a year, ends within a month; a new one is made then."""
+    if not certificate.exists():
+        return False
+    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    return ends - datetime.now(UTC) < timedelta(days=30)
 
 
 def _health_check(app: App) -> Iterable[str]:

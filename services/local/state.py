@@ -17,7 +17,13 @@ from services.local.credentials import write_private
 from services.local.refusals import AlreadyRunning
 from services.local.topology import ROOT
 
-DEFAULT = ROOT / ".sidecart"
+ELSEWHERE = "SIDECART_STATE"
+"""The environment variable that names another state folder than `.sidecart`."""
+
+
+def chosen_folder() -> Path:
+    """The state folder of the commands: `.sidecart` in the checkout unless the environment names another."""
+    return Path(os.environ.get(ELSEWHERE) or ROOT / ".sidecart").absolute()
 
 
 class Kind(StrEnum):
@@ -98,7 +104,7 @@ def alive(pid: int, started: float) -> psutil.Process | None:
 class State:
     """The folder."""
 
-    root: Path = DEFAULT
+    root: Path = field(default_factory=chosen_folder)
 
     def create(self) -> None:
         """Make the folder and its parts, closed to other users."""

@@ -17,7 +17,7 @@ _COLUMNS = "id, email, first_name, last_name, role, is_active, version, created_
 
 _INSERT = text(
     f"INSERT INTO account ({_COLUMNS}) VALUES (:id, :email, :first_name, :last_name, :role, :is_active, :version,"  # noqa: S608 - constants only
-    " :created_at, :updated_at, :password_hash) ON CONFLICT (email) DO NOTHING"
+    " :created_at, :updated_at, :password_hash) ON CONFLICT (email) DO NOTHING RETURNING id"
 )
 _UPDATE = text(
     "UPDATE account SET first_name = :first_name, last_name = :last_name, role = :role, is_active = :is_active,"
@@ -37,8 +37,7 @@ _SET_PASSWORD_HASH = text("UPDATE account SET password_hash = :new WHERE id = :i
 
 async def insert(session: AsyncSession, user: User) -> bool:
     """Write a new account; False when its address is taken, also by a registration that is just committing."""
-    result = await session.execute(_INSERT, vars(user))
-    return bool(result.rowcount)
+    return (await session.execute(_INSERT, vars(user))).first() is not None
 
 
 async def update(session: AsyncSession, user: User) -> None:
@@ -49,7 +48,7 @@ async def update(session: AsyncSession, user: User) -> None:
 async def find_by_email(session: AsyncSession, email: str) -> User | None:
     """The account with a (normalised) address."""
     row = (await session.execute(_BY_EMAIL, {"email": email})).mappings().one_or_none()
-    return row and _user(row)
+    return _user(row) if row else None
 
 
 async def load(session: AsyncSession, user_id: UUID) -> User:
@@ -103,7 +102,7 @@ def _user(row: RowMapping) -> User:
 _BEGIN_LOGIN = text(
     "WITH begun AS (INSERT INTO login (id, user_id, began_at, expires_at)"
     " SELECT :login_id, id, :at, :expires_at FROM account WHERE id = :user_id AND is_active RETURNING id)"
-    " INSERT INTO refresh_token (digest, login_id, issued_at) SELECT :digest, id, :at FROM begun"
+    " INSERT INTO refresh_token (digest, login_id, issued_at) SELECT :digest, id, :at FROM begun RETURNING login_id"
 )
 _USE_TOKEN = text(
     "UPDATE refresh_token SET used_at = :at WHERE digest = :digest AND used_at IS NULL RETURNING login_id"
@@ -127,7 +126,7 @@ async def begin_login(
 ) -> bool:
     """Begin a login with its first refresh token; False when the account is not active any more."""
     values = {"login_id": login_id, "user_id": user_id, "digest": digest, "at": at, "expires_at": at + lasts}
-    return bool((await session.execute(_BEGIN_LOGIN, values)).rowcount)
+    return (await session.execute(_BEGIN_LOGIN, values)).first() is not None
 
 
 async def use_refresh_token(session: AsyncSession, digest: bytes, *, at: datetime) -> UUID | None:
@@ -147,9 +146,9 @@ async def add_refresh_token(session: AsyncSession, login_id: UUID, *, digest: by
     await session.execute(_ADD_TOKEN, {"login_id": login_id, "digest": digest, "at": at})
 
 
-async def end_login_of(session: AsyncSession, digest: bytes, *, at: datetime) -> bool:
-    """End the login that a refresh token belongs to; False when there is nothing to end."""
-    return bool((await session.execute(_END_LOGIN_OF_TOKEN, {"digest": digest, "at": at})).rowcount)
+async def end_login_of(session: AsyncSession, digest: bytes, *, at: datetime) -> None:
+    """End the login that a refresh token belongs to, if there is one."""
+    await session.execute(_END_LOGIN_OF_TOKEN, {"digest": digest, "at": at})
 
 
 async def end_login(session: AsyncSession, login_id: UUID, user_id: UUID, *, at: datetime) -> None:
@@ -175,6 +174,7 @@ _ADD_FAILURE = text(
     " ON CONFLICT (digest) DO UPDATE SET"
     " failures = CASE WHEN kept.began_at > :since THEN kept.failures + 1 ELSE 1 END,"
     " began_at = CASE WHEN kept.began_at > :since THEN kept.began_at ELSE :at END"
+    " RETURNING failures, began_at"
 )
 _FORGET_FAILURES = text("DELETE FROM login_failure WHERE began_at < :before")
 
@@ -185,9 +185,10 @@ async def failures(session: AsyncSession, email: str, *, since: datetime) -> tup
     return (row.failures, row.began_at) if row else (0, since)
 
 
-async def add_failure(session: AsyncSession, email: str, *, since: datetime, at: datetime) -> None:
-    """Count a failed login, in the window that began after `since` or in a new one."""
-    await session.execute(_ADD_FAILURE, {"digest": _address(email), "since": since, "at": at})
+async def add_failure(session: AsyncSession, email: str, *, since: datetime, at: datetime) -> tuple[int, datetime]:
+    """Count a failed login, in the window that began after `since` or in a new one; answers as `failures` does."""
+    row = (await session.execute(_ADD_FAILURE, {"digest": _address(email), "since": since, "at": at})).one()
+    return row.failures, row.began_at
 
 
 async def forget_failures(session: AsyncSession, *, before: datetime) -> None:

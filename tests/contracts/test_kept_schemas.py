@@ -1,11 +1,11 @@
 """What others rely on changes only on purpose: every schema equals the kept one, and events only grow."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import BaseModel
 
 from services.contracts.events import Event, OrderPlaced, event_types
 from tests.contracts.schemas import KEPT, current, written
@@ -48,5 +48,4 @@ def test_every_event_type_is_named_after_its_topics_aggregate() -> None:
 
 def test_an_abstract_event_has_no_aggregate() -> None:
     with pytest.raises(NotImplementedError):
-        _ = Event.model_construct().aggregate_id
-    assert issubclass(Event, BaseModel)
+        _ = Event(version=1, at=datetime.now(UTC)).aggregate_id

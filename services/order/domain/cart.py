@@ -58,7 +58,7 @@ class Cart(BaseModel):
     merged: dict[str, UUID] = Field(default_factory=dict)
     """The guests whose carts went into this one: by token, the cart that did."""
 
-    def next(self) -> Self:
+    def successor(self) -> Self:
         """Another, empty cart of the same owner, who keeps the record of what was merged."""
         return type(self)(merged=self.merged)
 

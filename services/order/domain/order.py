@@ -69,6 +69,14 @@ class TotalTooLarge(Invalid):
     """The total of an order is at most {largest}."""
 
 
+class CheckoutExpired(Conflict):
+    """This attempt to order came too late: its stock was given back. Order again with another Idempotency-Key."""
+
+
+class InsufficientStock(Conflict):
+    """There is not enough stock of some of the products."""
+
+
 class UnknownProduct(Invalid):
     """A product does not exist or is not on sale."""
 
@@ -163,9 +171,13 @@ class Order:
         self.shipping_address = address
         return self._record(OrderReaddressed, by=by, reason="address-changed", at=at)
 
-    def note(self, reason: str, *, by: str, at: datetime) -> None:
-        """Write down something that did not move it."""
+    def note(self, reason: str | None, *, by: str, at: datetime) -> None:
+        """Write down who brought it where it is, or something that did not move it."""
         self.history.append(HistoryEntry(status=self.status, at=at, actor=by, reason=reason))
+
+    def is_shipped_with(self, carrier: str, tracking_number: str) -> bool:
+        """Whether it was handed to this carrier under this number, and is still under way."""
+        return (self.status, self.carrier, self.tracking_number) == (OrderStatus.SHIPPED, carrier, tracking_number)
 
     def _demand_move(self, after: OrderStatus) -> None:
         if after not in MOVES[self.status]:
@@ -179,9 +191,7 @@ class Order:
     def _record(self, fact: type[Fact], *, by: str, at: datetime, reason: str | None = None, **more: str) -> Fact:
         self.version += 1
         self.updated_at = at
-        self.note(reason, by=by, at=at) if reason else self.history.append(
-            HistoryEntry(status=self.status, at=at, actor=by)
-        )
+        self.note(reason, by=by, at=at)
         state = {"status": self.status, "lines": self.lines, "total_amount": self.total_amount}
         state |= {"payment_id": self.payment_id, "expires_at": self.expires_at, "user_id": self.user_id}
         return fact(order_id=self.id, version=self.version, at=at, actor=by, reason=reason, **state, **more)

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy.exc
 
-from services.contracts.events import NotificationSent, OpeningStockDeclared, UserChanged
+from services.contracts.events import NotificationSent, OpeningStockDeclared, StockSet, UserChanged
 from services.shared.errors import TooEarly, Unavailable
 from tests.service.doors import Client, Serve
 from tests.service.shared.toy import Gone, Switch, create, level, user
@@ -92,12 +92,12 @@ async def test_a_projection_written_twice_is_written_once(serve: Serve) -> None:
         ]
 
 
-def bulk(*events: object, **change: object) -> dict[str, object]:
+def bulk(*events: StockSet, **change: object) -> dict[str, object]:
     entries = [
         {
             "entryId": str(number),
             "event": {"id": str(uuid4()), "type": "stock.set", "data": event.model_dump(mode="json") | change},
-        }  # type: ignore[attr-defined]
+        }
         for number, event in enumerate(events)
     ]
     return {"entries": entries}

@@ -1,7 +1,7 @@
 """Bodies have a size, a deadline and only text that can be stored."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_is_heard_after_the_body() -> None:
     async def app(_scope: object, receive: object, _send: object) -> None:
         heard.extend([await receive(), await receive()])  # type: ignore[operator]
 
-    messages = iter([{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}])
+    messages: Iterator[Message] = iter([{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}])
 
     async def receive() -> Message:
         return next(messages)

@@ -56,7 +56,7 @@ YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 
 ATTACKS = {
     "alg none": jwt.encode(
-        {"sub": str(uuid4()), "role": "admin"}, None, "none", headers={"kid": "test", "typ": "at+jwt"}
+        {"sub": str(uuid4()), "role": "admin"}, "", "none", headers={"kid": "test", "typ": "at+jwt"}
     ),
     "public key as an HMAC secret": forged(key=PUBLIC, algorithm="HS256"),
     "another key": forged(key=Ed25519PrivateKey.generate()),

@@ -30,7 +30,7 @@ CREATE TABLE login (
     ended_at timestamptz
 )
 """
-_REFRESH_TOKEN = """
+_REFRESH = """
 CREATE TABLE refresh_token (
     digest bytea PRIMARY KEY CHECK (length(digest) = 32),
     login_id uuid NOT NULL REFERENCES login ON DELETE CASCADE,
@@ -55,7 +55,7 @@ def upgrade() -> None:
     op.execute(_LOGIN)
     op.execute("CREATE INDEX login_of_user ON login (user_id) WHERE ended_at IS NULL")
     op.execute("CREATE INDEX login_expiry ON login (expires_at)")
-    op.execute(_REFRESH_TOKEN)
+    op.execute(_REFRESH)
     op.execute("CREATE INDEX refresh_token_of_login ON refresh_token (login_id)")
     op.execute(_LOGIN_FAILURE)
     op.execute("CREATE INDEX login_failure_age ON login_failure (began_at)")

@@ -1,0 +1,1 @@
+"""Questions to others: the payment provider and the order service."""

@@ -1,0 +1,58 @@
+"""The wire to the payment provider: what is asked of it, and the three ways in which an answer can be missing."""
+
+from typing import Protocol
+
+from services.payment.domain.intents import Intent, ProviderRefund
+
+
+class OutcomeUnknown(Exception):
+    """No answer came: the call may have been executed or not. The same call under the same key finds out."""
+
+
+class ProviderBroken(OutcomeUnknown):
+    """The provider answered with an error of its own, and may give the same one for the same key for a day."""
+
+
+class CallInvalid(Exception):
+    """The provider refused the call as invalid: nothing was executed. `param` names what it did not like."""
+
+    def __init__(self, code: str, param: str | None) -> None:
+        """Keep the provider's code."""
+        super().__init__(code)
+        self.code = code
+        self.param = param
+
+
+class Provider(Protocol):
+    """Every command carries a key, and the same command under the same key is executed once.
+
+    All of them raise `OutcomeUnknown` when no answer came and `CallInvalid` when the call was refused as invalid.
+    """
+
+    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
+        """Open an intent without confirming it."""
+        ...
+
+    async def confirm(self, intent_id: str, *, key: str, payment_method: str) -> Intent:
+        """Try to take the money; answers the intent as it stands then, a decline included."""
+        ...
+
+    async def retrieve(self, intent_id: str) -> Intent:
+        """The intent as it stands."""
+        ...
+
+    async def cancel(self, intent_id: str) -> Intent:
+        """Give the intent up; answers it as it stands then, which is not canceled when it had succeeded."""
+        ...
+
+    async def refund(self, intent_id: str, *, key: str, amount_minor: int, refund_id: str) -> ProviderRefund:
+        """Give money back. `refund_id` is our own id, kept with it."""
+        ...
+
+    async def retrieve_refund(self, reference: str) -> ProviderRefund:
+        """A refund as it stands."""
+        ...
+
+    async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
+        """The refund of an intent that has our id, looked for in the list."""
+        ...

@@ -1,0 +1,176 @@
+"""The provider through Stripe's own SDK, which repeats nothing by itself: calls are repeated by their identity."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+import aiohttp
+import stripe
+
+from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
+from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
+
+if TYPE_CHECKING:
+    from stripe.params import PaymentIntentConfirmParams
+
+_UNEXPECTED_STATE = "payment_intent_unexpected_state"
+_BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
+_BUSY_TRIES = 5
+_BUSY_SECONDS = 0.05
+_REFUND_STATUS = {"succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED, "canceled": RefundStatus.FAILED}
+
+Answer = TypeVar("Answer")
+
+
+class StripeProvider:
+    """Stripe, or the stand-in at another address."""
+
+    def __init__(self, client: stripe.StripeClient, *, return_url: str | None = None) -> None:
+        """`return_url`: where customers come back to after they have authenticated."""
+        self._client = client
+        self._return_url = return_url
+
+    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
+        """Open an intent without confirming it."""
+        intent = await _ask(
+            lambda: self._client.v1.payment_intents.create_async(
+                {
+                    "amount": amount_minor,
+                    "currency": currency.lower(),
+                    "metadata": metadata,
+                    "payment_method_types": ["card"],
+                },
+                {"idempotency_key": key},
+            )
+        )
+        return _intent(intent)
+
+    async def confirm(self, intent_id: str, *, key: str, payment_method: str) -> Intent:
+        """Try to take the money."""
+        params: PaymentIntentConfirmParams = {"payment_method": payment_method}
+        if self._return_url is not None:
+            params["return_url"] = self._return_url
+        return await _ask_about_intent(
+            lambda: self._client.v1.payment_intents.confirm_async(intent_id, params, {"idempotency_key": key})
+        )
+
+    async def retrieve(self, intent_id: str) -> Intent:
+        """The intent as it stands."""
+        return _intent(await _ask(lambda: self._client.v1.payment_intents.retrieve_async(intent_id)))
+
+    async def cancel(self, intent_id: str) -> Intent:
+        """Give the intent up. It takes no key: an intent is canceled once however often that is asked for."""
+        return await _ask_about_intent(lambda: self._client.v1.payment_intents.cancel_async(intent_id))
+
+    async def refund(self, intent_id: str, *, key: str, amount_minor: int, refund_id: str) -> ProviderRefund:
+        """Give money back."""
+        refund = await _ask(
+            lambda: self._client.v1.refunds.create_async(
+                {"payment_intent": intent_id, "amount": amount_minor, "metadata": {"refund_id": refund_id}},
+                {"idempotency_key": key},
+            )
+        )
+        return _refund(refund)
+
+    async def retrieve_refund(self, reference: str) -> ProviderRefund:
+        """A refund as it stands."""
+        return _refund(await _ask(lambda: self._client.v1.refunds.retrieve_async(reference)))
+
+    async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
+        """Look through the intent's refunds, of which there are few."""
+        page = await _ask(lambda: self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
+        found = [refund for refund in page.data if (refund.metadata or {}).get("refund_id") == refund_id]
+        return _refund(found[0]) if found else None
+
+
+@asynccontextmanager
+async def connect(
+    *, api_key: str, address: str | None, return_url: str | None, seconds: float
+) -> AsyncIterator[StripeProvider]:
+    """A provider with one pooled session.
+
+    :param address: of the stand-in; None means Stripe itself.
+    :param seconds: how long to wait for an answer.
+    """
+    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=seconds))
+    client = stripe.StripeClient(
+        api_key,
+        http_client=http,
+        base_addresses={"api": address} if address else {},
+        max_network_retries=0,
+    )
+    try:
+        yield StripeProvider(client, return_url=return_url)
+    finally:
+        await http.close_async()
+
+
+async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Call, and again for a moment while the provider is busy with the same key or has too much to do."""
+    for tries in range(_BUSY_TRIES):
+        try:
+            return await call()
+        except stripe.InvalidRequestError as error:
+            raise CallInvalid(error.code or "invalid", error.param) from error
+        except (stripe.StripeError, aiohttp.ClientError, TimeoutError) as error:
+            if getattr(error, "http_status", None) not in _BUSY:
+                raise _missing(error) from error
+        await asyncio.sleep(_BUSY_SECONDS * 2**tries * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+    raise OutcomeUnknown
+
+
+def _missing(error: Exception) -> Exception:
+    """What a failed call means. A decline passes through: it is an answer."""
+    if isinstance(error, stripe.CardError):
+        return error
+    status = getattr(error, "http_status", None)
+    return ProviderBroken() if status and status >= HTTPStatus.INTERNAL_SERVER_ERROR else OutcomeUnknown()
+
+
+async def _ask_about_intent(call: Callable[[], Awaitable[stripe.PaymentIntent]]) -> Intent:
+    """Call; a decline and a state that does not allow the call both come with the intent as it stands."""
+    try:
+        return _intent(await _ask(call))
+    except stripe.CardError as error:
+        return _intent_in(error, decline_code=_decline_code(error))
+    except CallInvalid as invalid:
+        if invalid.code == _UNEXPECTED_STATE and isinstance(invalid.__cause__, stripe.StripeError):
+            return _intent_in(invalid.__cause__)
+        raise
+
+
+def _decline_code(error: stripe.CardError) -> str:
+    return (error.error and error.error.decline_code) or error.code or "generic_decline"
+
+
+def _intent_in(error: stripe.StripeError, *, decline_code: str | None = None) -> Intent:
+    intent = error.error.payment_intent if error.error else None
+    if intent is None:
+        raise OutcomeUnknown from error
+    return _intent(intent, decline_code=decline_code)
+
+
+def _intent(intent: stripe.PaymentIntent, *, decline_code: str | None = None) -> Intent:
+    failure = intent.last_payment_error
+    return Intent(
+        id=intent.id,
+        status=IntentStatus(intent.status),
+        received_minor=intent.amount_received or 0,
+        decline_code=decline_code or (failure and (failure.decline_code or failure.code)) or None,
+        next_action=_next_action(intent),
+    )
+
+
+def _next_action(intent: stripe.PaymentIntent) -> NextAction | None:
+    action = intent.next_action
+    if action is None:
+        return None
+    redirect = getattr(action, "redirect_to_url", None)
+    return NextAction(type=action.type, url=redirect.url if redirect else None)
+
+
+def _refund(refund: stripe.Refund) -> ProviderRefund:
+    return ProviderRefund(id=refund.id, status=_REFUND_STATUS.get(refund.status or "", RefundStatus.PENDING))

@@ -1,0 +1,1 @@
+"""Every SQL statement of the catalogue, by what it is about."""
