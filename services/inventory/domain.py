@@ -139,7 +139,9 @@ class Hold:
 
     def moved(self, to: HoldState, levels: tuple[Level, ...], *, at: datetime) -> HoldEvent:
         """The fact of a move that was made."""
-        return EFFECTS[to].fact(order_id=self.order_id, version=self.version + 1, at=at, lines=self.lines, levels=levels)
+        return EFFECTS[to].fact(
+            order_id=self.order_id, version=self.version + 1, at=at, lines=self.lines, levels=levels
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,6 +59,7 @@ _LOCK_HOLD = text(_FIND + "FOR NO KEY UPDATE")
 _CONFIRM = text("""
 UPDATE hold SET confirmed = true, ask_at = NULL, order_version = greatest(order_version, :order_version)
 WHERE order_id = :order_id
+RETURNING order_id
 """)
 _MOVE = text("""
 WITH locked AS MATERIALIZED (
@@ -127,7 +128,7 @@ SELECT product_id, on_hand, reserved, version FROM opened ORDER BY product_id
 """)
 
 
-async def hold(  # noqa: PLR0913 - a hold's row
+async def hold(
     session: AsyncSession, order_id: UUID, *, user_id: UUID, lines: Sequence[HeldLine], actor: str, at: datetime
 ) -> tuple[Level, ...]:
     """Hold all lines or nothing, in one statement; answers the levels after it, none when it could not be done."""
@@ -162,12 +163,11 @@ async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int) 
 
     :raises HoldUnknown: there is no hold for it.
     """
-    found = await session.execute(_CONFIRM, {"order_id": order_id, "order_version": order_version})
-    if not found.rowcount:
+    if await session.scalar(_CONFIRM, {"order_id": order_id, "order_version": order_version}) is None:
         raise HoldUnknown
 
 
-async def move(  # noqa: PLR0913 - a move has that many parts
+async def move(
     session: AsyncSession, order_id: UUID, to: HoldState, *, order_version: int, actor: str, at: datetime
 ) -> tuple[Level, ...]:
     """Move a locked hold and all its levels; answers the levels after it."""

@@ -48,7 +48,7 @@ async def run(options: Options, report: Report, on_healthy: OnHealthy) -> None:
                 await _until(ending, _serve(options, supervisor, on_healthy))
             supervisor.say("stopping", Phase.STOPPING)
         except Refusal as refusal:
-            supervisor.say(str(refusal), Phase.FAILED)
+            supervisor.fail(str(refusal))
             raise
         finally:
             await supervisor.stop()

@@ -1,8 +1,10 @@
 """Keeping processes running: start, restart with growing pauses, wait for health, stop in reverse order."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from services.local import health, processes
@@ -16,7 +18,10 @@ START_LIMIT = 120.0
 START_ATTEMPTS = 5
 """How often a process may end while the system starts."""
 
-_LOGS_EVERY = 60.0
+LOGS_EVERY = 60.0
+"""Seconds between two looks at the size of the logs."""
+
+Report = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -38,14 +43,15 @@ class Backoff:
 class Child:
     """One process that is kept running until it is told to stop."""
 
-    def __init__(self, spec: Spec, state: State, changed: Callable[[], None]) -> None:
-        """Start keeping it; `changed` is called whenever it has another process id."""
+    def __init__(self, spec: Spec, log: Path, changed: Callable[[], None], report: Report) -> None:
+        """Start keeping it; `changed` is called when it has another process id, `report` told when it ends unasked."""
         self.spec = spec
         self.ended = 0
         self.running: Running | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._log = state.log(spec.name)
+        self._log = log
         self._changed = changed
+        self._report = report
         self._stopping = asyncio.Event()
         self._task = asyncio.create_task(self._keep())
 
@@ -76,17 +82,22 @@ class Child:
         loop, backoff = asyncio.get_running_loop(), Backoff()
         while not self._stopping.is_set():
             began = loop.time()
-            await self._run_once()
+            code = await self._run_once()
             self.ended += 1
-            await self._pause(backoff.after(loop.time() - began))
+            if not self._stopping.is_set():
+                pause = backoff.after(loop.time() - began)
+                self._report(
+                    f"{self.spec.name} ended ({_told(code)}) and starts again in {pause:.1f} s; see {self._log}"
+                )
+                await self._pause(pause)
 
-    async def _run_once(self) -> None:
+    async def _run_once(self) -> int:
         self._process = await processes.spawn(self.spec, self._log)
         self.running = processes.running(self.spec, self._process.pid)
         self._changed()
         if self._stopping.is_set():
             await processes.stop(self._process, self.spec)
-        await self._process.wait()
+        return await self._process.wait()
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -99,7 +110,7 @@ class Child:
 class Supervisor:
     """The children of one system and the record of them."""
 
-    def __init__(self, state: State, offset: int, report: Callable[[str], None]) -> None:
+    def __init__(self, state: State, offset: int, report: Report) -> None:
         """`report` is told what is being done, for whoever watches."""
         self.state = state
         self._report = report
@@ -113,9 +124,14 @@ class Supervisor:
         self._write()
         self._report(message)
 
+    def fail(self, message: str) -> None:
+        """Record why the system does not start."""
+        self._message, self._phase = message, Phase.FAILED
+        self._write()
+
     def start(self, specs: Iterable[Spec]) -> tuple[Child, ...]:
         """Begin to keep these processes."""
-        started = tuple(Child(spec, self.state, self._write) for spec in specs)
+        started = tuple(Child(spec, self.state.log(spec.name), self._write, self._report) for spec in specs)
         self._children |= {child.spec.name: child for child in started}
         return started
 
@@ -129,7 +145,7 @@ class Supervisor:
     async def tend_logs(self) -> None:
         """Keep every log within its bounds, until cancelled."""
         while True:
-            await asyncio.sleep(_LOGS_EVERY)
+            await asyncio.sleep(LOGS_EVERY)
             for name in self._children:
                 processes.rotate(self.state.log(name))
 
@@ -152,6 +168,10 @@ class Supervisor:
                 processes=running,
             )
         )
+
+
+def _told(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
 
 
 async def all_healthy(children: Iterable[Child]) -> None:

@@ -6,10 +6,9 @@ from uuid import UUID
 from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelReply, SetLevelRequest
 from services.contracts.proto.inventory_pb2 import Level as LevelMessage
 from services.contracts.proto.inventory_pb2_grpc import InventoryStub
+from services.product.preconditions import VersionStale
 from services.shared.errors import Conflict
 from services.shared.grpc_client import GrpcChannel
-
-from services.product.preconditions import VersionStale
 
 
 class BelowReserved(Conflict):

@@ -29,14 +29,10 @@ def product_id_of(sku: str) -> UUID:
     return uuid5(_NAMESPACE, sku)
 
 
-def comparable(price: Money) -> int:
+def thousandths(minor: int, currency: str) -> int:
     """A price in thousandths of its currency's unit, so that currencies of 0, 2 and 3 digits share a scale."""
-    return comparable_minor(price.minor, price.currency)
-
-
-def comparable_minor(minor: int, currency: str) -> int:
-    """The same, from a count of minor units."""
-    return minor * 10 ** (_MOST_DIGITS - MINOR_DIGITS[currency])
+    scale: int = 10 ** (_MOST_DIGITS - MINOR_DIGITS[currency])
+    return minor * scale
 
 
 @dataclass(frozen=True, kw_only=True)

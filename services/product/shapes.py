@@ -50,8 +50,8 @@ class ProductBody(Body):
     price: Price
     category: CategoryPath | None = None
     brand: Brand | None = None
-    attributes: Attributes = {}
-    gtin: Annotated[list[Gtin], Field(max_length=500)] = []
+    attributes: Attributes = Field(default_factory=dict)
+    gtin: Annotated[list[Gtin], Field(max_length=500)] = Field(default_factory=list)
     on_hand: Stock | None = None
     """The opening stock: booked once, ignored after any other booking."""
 
@@ -66,8 +66,8 @@ class ProductChangeBody(Body):
     price: Price | None = None
     category: CategoryPath | None = None
     brand: Brand | None = None
-    attributes: Attributes = {}
-    gtin: Annotated[list[Gtin], Field(max_length=500)] = []
+    attributes: Attributes = Field(default_factory=dict)
+    gtin: Annotated[list[Gtin], Field(max_length=500)] = Field(default_factory=list)
     is_active: StrictBool = True
     on_hand: Stock | None = None
 

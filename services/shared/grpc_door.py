@@ -1,42 +1,26 @@
-"""The gRPC door: who may call which method, the trace and the refusals around every call, and the sidecar's callbacks.
+"""The gRPC door: who may call which method, and the trace and the refusals around every call.
 
-A method is a plain function beside its declaration, as an HTTP route is; events reach the same event door as over HTTP.
+A method is a plain function beside its declaration, as an HTTP route is. A refusal becomes a status whose details are
+its slug.
 """
 
-import asyncio
 import hmac
-import json
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import structlog
-import uvloop
-from dapr.proto.runtime.v1 import appcallback_pb2 as callbacks
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
 
-from services.shared import dead_letters, service, telemetry
+from services.shared import telemetry
 from services.shared.errors import STORE_IS_AWAY, Forbidden, Refusal, Unauthenticated
 from services.shared.identity import PeerService, Principal, Role, caller
-from services.shared.pubsub import Answer, EventDoor
-from services.shared.runtime import Runtime, Start
-from services.shared.settings import Settings
-from services.shared.timers import Timer
+from services.shared.runtime import Runtime
 
-GRACE_SECONDS = 20
-_OPTIONS = (
-    ("grpc.so_reuseport", 0),
-    ("grpc.max_metadata_size", 64 * 1024),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
-)
 _CODES = {
     400: StatusCode.INVALID_ARGUMENT,
     401: StatusCode.UNAUTHENTICATED,
@@ -47,18 +31,31 @@ _CODES = {
     422: StatusCode.INVALID_ARGUMENT,
     503: StatusCode.UNAVAILABLE,
 }
-_ANSWERS = {
-    Answer.SUCCESS: callbacks.TopicEventResponse.SUCCESS,
-    Answer.RETRY: callbacks.TopicEventResponse.RETRY,
-    Answer.DROP: callbacks.TopicEventResponse.DROP,
-}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
+class Who:
+    """Who may call a method; nobody gets in without the token of this service's own sidecar, unless that is said."""
+
+    role: Role | None = None
+    """The least role of the user whose access token the call must carry."""
+    peers: frozenset[str] | None = None
+    """The applications that may call; None leaves that to the sidecar's access control."""
+    token: bool = True
+    """Whether the sidecar sends its token; with its own questions it does not."""
+
+
+SIDECAR = Who()
+"""This service's own sidecar, with its token."""
+ANYONE = Who(token=False)
+"""Everybody, said on purpose."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
-    """Who calls, for a method that has admitted them."""
+    """A call that was let in."""
 
     runtime: Runtime
     principal: Principal | None = None
@@ -76,14 +73,7 @@ class Call:
 
 
 Handler = Callable[[Call, Any], Awaitable[Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Method:
-    handler: Handler
-    role: Role | None
-    peers: frozenset[str] | None
-    from_sidecar: bool
+_Metadata = Sequence[tuple[str, Any]]
 
 
 class GrpcService:
@@ -92,96 +82,92 @@ class GrpcService:
     def __init__(self, descriptor: ServiceDescriptor) -> None:
         """Without methods yet; those that stay undeclared answer UNIMPLEMENTED."""
         self._descriptor = descriptor
-        self._methods: dict[str, _Method] = {}
+        self._methods: dict[str, tuple[Who, Handler]] = {}
 
-    def method(
-        self, name: str, *, role: Role | None = None, peers: Iterable[str] | None = None, from_sidecar: bool = False
-    ) -> Callable[[Handler], Handler]:
-        """Declare a method by its name in the proto file.
+    @property
+    def methods(self) -> frozenset[str]:
+        """The names of the methods that were declared."""
+        return frozenset(self._methods)
 
-        :param role: the least role of the user whose token the call must carry.
-        :param peers: the applications that may call.
-        :param from_sidecar: the sidecar's own question, which comes without the application's token.
-        :raises ValueError: nothing says who may call it.
-        """
-        if role is None and peers is None and not from_sidecar:
-            message = f"{self._descriptor.full_name}/{name} does not say who may call it"
-            raise ValueError(message)
-        allowed = frozenset(peers) if peers is not None else None
+    def method(self, name: str, who: Who) -> Callable[[Handler], Handler]:
+        """Declare a method by its name in the proto file."""
 
         def keep(handler: Handler) -> Handler:
-            self._methods[name] = _Method(handler=handler, role=role, peers=allowed, from_sidecar=from_sidecar)
+            self._methods[name] = (who, handler)
             return handler
 
         return keep
 
     def add_to(self, server: grpc.aio.Server, runtime: Runtime, *, token: str) -> None:
         """Serve the methods; `token` is what this service's own sidecar sends."""
-        handlers = {
-            name: _handler(self._descriptor.methods_by_name[name], _Door(method, runtime, token.encode()))
-            for name, method in self._methods.items()
-        }
+        handlers = {}
+        for name, (who, handler) in self._methods.items():
+            method = self._descriptor.methods_by_name[name]
+            route = f"/{self._descriptor.full_name}/{name}"
+            handlers[name] = grpc.unary_unary_rpc_method_handler(
+                _Door(who, handler, runtime, token.encode(), route).answer,
+                GetMessageClass(method.input_type).FromString,
+                GetMessageClass(method.output_type).SerializeToString,
+            )
         generic = grpc.method_handlers_generic_handler(self._descriptor.full_name, handlers)
         server.add_generic_rpc_handlers((generic,))
 
 
-def _handler(descriptor: MethodDescriptor, door: "_Door") -> grpc.RpcMethodHandler[Any, Any]:
-    request, reply = GetMessageClass(descriptor.input_type), GetMessageClass(descriptor.output_type)
-    door.route = f"/{descriptor.containing_service.full_name}/{descriptor.name}"
-    return grpc.unary_unary_rpc_method_handler(door, request.FromString, reply.SerializeToString)
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Door:
     """One method as the server calls it."""
 
-    method: _Method
+    who: Who
+    handler: Handler
     runtime: Runtime
     token: bytes
-    route: str = ""
+    route: str
 
-    async def __call__(self, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - a message
+    async def answer(self, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - a message
+        """Answer the request, or end the call with a status."""
         metadata = list(context.invocation_metadata() or ())
         began = time.perf_counter()
-        status, reply, slug = 200, None, ""
         with telemetry.trace_from(_parent(dict(metadata))):
-            try:
-                reply = await self.method.handler(await self._admit(metadata), request)
-            except Refusal as refusal:
-                status, slug = refusal.status, refusal.slug
-            except STORE_IS_AWAY as error:
-                log.warning("store.away", error=type(error).__name__)
-                status, slug = 503, "store-unavailable"
-            except Exception:
-                log.exception("request.failed", route=self.route)
-                status, slug = 500, "internal-error"
+            status, slug, reply = await self._attempt(request, metadata)
         telemetry.REQUESTS.labels("GRPC", self.route, f"{status // 100}xx").observe(time.perf_counter() - began)
         if slug:
             await context.abort(_CODES.get(status, StatusCode.INTERNAL), slug)
         return reply
 
-    async def _admit(self, metadata: Sequence[tuple[str, Any]]) -> Call:
+    async def _attempt(self, request: object, metadata: _Metadata) -> tuple[int, str, Any]:
+        try:
+            return 200, "", await self.handler(await self._admit(metadata), request)
+        except Refusal as refusal:
+            return refusal.status, refusal.slug, None
+        except STORE_IS_AWAY as error:
+            log.warning("store.away", error=type(error).__name__)
+            return 503, "store-unavailable", None
+        except Exception:
+            log.exception("request.failed", route=self.route)
+            return 500, "internal-error", None
+
+    async def _admit(self, metadata: _Metadata) -> Call:
         found = dict(metadata)
-        if not (self.method.from_sidecar or _is(found.get("dapr-api-token"), self.token)):
+        if self.who.token and not _is(found.get("dapr-api-token"), self.token):
             raise Unauthenticated
         return Call(runtime=self.runtime, principal=await self._principal(found), peer=self._peer(metadata))
 
     async def _principal(self, metadata: Mapping[str, Any]) -> Principal | None:
-        if self.method.role is None:
+        if self.who.role is None:
             return None
         scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated
         principal = await self.runtime.keys.verify(token)
-        if not principal.can(self.method.role):
+        if not principal.can(self.who.role):
             raise Forbidden
         return principal
 
-    def _peer(self, metadata: Sequence[tuple[str, Any]]) -> PeerService | None:
-        if self.method.peers is None:
+    def _peer(self, metadata: _Metadata) -> PeerService | None:
+        if self.who.peers is None:
             return None
         app_id = caller([str(value) for name, value in metadata if name == "dapr-caller-app-id"])
-        if app_id not in self.method.peers:
+        if app_id not in self.who.peers:
             raise Forbidden
         return PeerService(app_id=app_id)
 
@@ -191,46 +177,10 @@ def _is(given: object, token: bytes) -> bool:
 
 
 def _parent(metadata: Mapping[str, Any]) -> str | None:
-    """The caller's trace, as text or in gRPC's binary form: version 0, then id 0 and 16 bytes, 1 and 8, 2 and 1."""
+    """The caller's trace, as text or in gRPC's binary form: a version, then field 0, 1 and 2 with 16, 8 and 1 bytes."""
     text, binary = metadata.get("traceparent"), metadata.get("grpc-trace-bin")
-    if text is None and isinstance(binary, bytes) and len(binary) == 29:  # noqa: PLR2004 - the sum of the parts
-        return f"00-{binary[2:18].hex()}-{binary[19:27].hex()}-{binary[28:29].hex()}"
-    return text
-
-
-def _callbacks(app_id: str, door: EventDoor) -> list[GrpcService]:
-    """What the sidecar asks of every application: its subscriptions, its bindings, its health; and events."""
-    services = callbacks.DESCRIPTOR.services_by_name
-    questions, health = GrpcService(services["AppCallback"]), GrpcService(services["AppCallbackHealthCheck"])
-
-    @questions.method("ListTopicSubscriptions", from_sidecar=True)
-    async def list_topic_subscriptions(_: Call, __: object) -> object:
-        found = [
-            callbacks.TopicSubscription(
-                pubsub_name=one["pubsubname"],
-                topic=one["topic"],
-                routes=callbacks.TopicRoutes(default=one["route"]),
-                dead_letter_topic=one.get("deadLetterTopic"),
-            )
-            for one in service.subscriptions(app_id, door)
-        ]
-        return callbacks.ListTopicSubscriptionsResponse(subscriptions=found)
-
-    @questions.method("ListInputBindings", from_sidecar=True)
-    async def list_input_bindings(_: Call, __: object) -> object:
-        return callbacks.ListInputBindingsResponse()
-
-    @questions.method("OnTopicEvent", peers=())
-    async def on_topic_event(call: Call, request: Any) -> object:  # noqa: ANN401 - a message without stubs
-        letter = _letter(request)
-        if request.pubsub_name == dead_letters.PUBSUB:
-            async with call.runtime.database.begin() as session:
-                await dead_letters.park(session, letter, now=call.runtime.clock())
-            return callbacks.TopicEventResponse()
-        return callbacks.TopicEventResponse(status=_ANSWERS[await door.dispatch(call.runtime, letter)])
-
-    @health.method("HealthCheck", from_sidecar=True)
-    async def health_check(_: Call, __: object) -> object:
-        return callbacks.HealthCheckResponse()
-
-    return [questions, health]
+    if isinstance(text, str):
+        return text
+    if isinstance(binary, bytes) and len(binary) == 29:  # noqa: PLR2004 - the sum of the parts
+        return f"00-{binary[2:18].hex()}-{binary[19:27].hex()}-{binary[28:].hex()}"
+    return None

@@ -3,10 +3,10 @@
 import os
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from alembic import command, context
 from alembic.config import Config
-from alembic.operations import Operations
 from sqlalchemy import create_engine
 
 URL = "SIDECART_DATABASE_URL"
@@ -54,7 +54,14 @@ CREATE INDEX document_key ON document (collection, key, at DESC, id DESC);
 """
 
 
-def create_plumbing(op: Operations) -> None:
+class Executes(Protocol):
+    """What runs a statement in a migration: Alembic's `op`."""
+
+    def execute(self, sqltext: str) -> None:
+        """Run it."""
+
+
+def create_plumbing(op: Executes) -> None:
     """The tables that `services.shared` works on, for a service's first migration."""
     for statement in filter(str.strip, _PLUMBING.split(";\n")):
         op.execute(statement)

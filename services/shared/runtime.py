@@ -85,7 +85,6 @@ def runtime_of(app_id: str, settings: Settings | None = None, *, stores: bool = 
             http_port=read.dapr_http_port,
             grpc_port=read.dapr_grpc_port,
             api_token=read.dapr_api_token.get_secret_value(),
-            host=read.sidecart_host,
         )
         await sidecar.open()
         try:

@@ -113,9 +113,7 @@ async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int) 
     await store.confirm(session, order_id, order_version=order_version)
 
 
-async def commit(
-    session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime
-) -> HoldState:
+async def commit(session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime) -> HoldState:
     """Take the held units out of the stock: the order is paid. Answers where the hold stands.
 
     :raises HoldUnknown: there is no hold for it.
@@ -125,9 +123,7 @@ async def commit(
     return await _move(session, hold, hold.on_paid(order_version), order_version, actor, at)
 
 
-async def release(
-    session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime
-) -> HoldState:
+async def release(session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime) -> HoldState:
     """Make the held units available again, or put committed ones back on hand. Answers where the hold stands.
 
     :raises HoldUnknown: there is no hold for it.
@@ -136,7 +132,7 @@ async def release(
     return await _move(session, hold, hold.on_ended(order_version), order_version, actor, at)
 
 
-async def _move(  # noqa: PLR0913, PLR0917 - the parts of a move
+async def _move(
     session: AsyncSession, hold: Hold, to: HoldState | None, order_version: int, actor: str, at: datetime
 ) -> HoldState:
     if to is None:

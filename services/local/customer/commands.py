@@ -88,7 +88,7 @@ async def _imported(where: place.Place, file: Path, *, on_hand: int | None) -> S
 def _show(summary: Summary, *, seconds: float) -> None:
     console.out.print(
         f"{summary.rows} rows in {seconds:.1f} s: {summary.created} created, {summary.updated} updated,"
-        f" {summary.failed} refused."
+        f" {summary.unchanged} unchanged, {summary.failed} refused."
     )
     for error in summary.errors[:_SHOWN_ERRORS]:
         console.out.print(f"  line {error.line}: {escape(error.message)}")

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +24,7 @@ class UnknownFormat(Refusal):
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One product of a file: the line it begins on, and its bytes as they are sent."""
+    """One product of a file: the line it ends on, and its bytes as they are sent."""
 
     line: int
     content: bytes
@@ -32,11 +32,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One request: a body, and the line in the file of each of its rows."""
+    """One request: a body, and for each line of it that ends a row the line of the file that does."""
 
     content_type: str
     body: bytes
-    lines: tuple[int, ...]
+    lines: Mapping[int, int]
 
 
 def parts(path: Path, *, on_hand: int | None, largest: int = LARGEST) -> Iterator[Part]:
@@ -48,8 +48,7 @@ def parts(path: Path, *, on_hand: int | None, largest: int = LARGEST) -> Iterato
         if is_csv(path):
             yield from _csv_parts(text, on_hand=on_hand, largest=largest)
         else:
-            rows = (row for row in _json_rows(text, on_hand=on_hand))
-            yield from cut(rows, content_type=JSON_LINES, largest=largest)
+            yield from cut(_json_rows(text, on_hand=on_hand), content_type=JSON_LINES, largest=largest)
 
 
 def opened(path: Path) -> TextIO:
@@ -151,5 +150,9 @@ def cut(rows: Iterable[Row], *, content_type: str, largest: int, first: bytes | 
 
 
 def _part(rows: list[Row], content_type: str, opening: bytes) -> Part:
-    body = opening + b"".join(row.content + b"\n" for row in rows)
-    return Part(content_type=content_type, body=body, lines=tuple(row.line for row in rows))
+    body, lines, line = [opening], {}, opening.count(b"\n")
+    for row in rows:
+        body.append(row.content + b"\n")
+        line += body[-1].count(b"\n")
+        lines[line] = row.line
+    return Part(content_type=content_type, body=b"".join(body), lines=lines)

@@ -39,13 +39,14 @@ class Summary:
 
     created: int = 0
     updated: int = 0
+    unchanged: int = 0
     failed: int = 0
     errors: list[RowError] = field(default_factory=list)
 
     @property
     def rows(self) -> int:
         """All rows that the shop has looked at."""
-        return self.created + self.updated + self.failed
+        return self.created + self.updated + self.unchanged + self.failed
 
 
 async def from_file(staff: Api, file: Path, *, on_hand: int | None, console: Console) -> Summary:
@@ -72,6 +73,7 @@ async def send(staff: Api, parts: Iterable[Part], *, report: Callable[[int], Non
         told = await _one(staff, part, report=partial(_add, report, summary.rows))
         summary.created += told["created"]
         summary.updated += told["updated"]
+        summary.unchanged += told["unchanged"]
         summary.failed += told["failed"]
         summary.errors.extend(_errors(told, part))
         report(summary.rows)
@@ -103,8 +105,6 @@ async def _followed(staff: Api, import_id: str, *, report: Callable[[int], None]
 
 
 def _errors(told: dict[str, Any], part: Part) -> Iterator[RowError]:
-    """The shop counts the rows of one request from 1; a person looks for the line of the file."""
+    """The shop tells the line of the request; a person looks for the line of the file."""
     for error in told["errors"]:
-        place = error["row"] - 1
-        line = part.lines[place] if 0 <= place < len(part.lines) else error["row"]
-        yield RowError(line=line, message=error["message"])
+        yield RowError(line=part.lines.get(error["line"], error["line"]), message=error["message"])

@@ -141,7 +141,7 @@ async def _buy(buyer: Customer, product: str, measured: Measured, *, watched: bo
 
 async def _until(buyer: Customer, path: str, accept: Callable[[Any], bool]) -> float:
     async with asyncio.timeout(_PATIENCE):
-        while not accept(await buyer.api.get(path)):
+        while not accept(await buyer.api.get(path)):  # noqa: ASYNC110 - another process makes it so
             await asyncio.sleep(_POLL)
     return time.perf_counter()
 

@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
         records = Records(settings.state)
         app.state.server = Server(settings=settings, records=records)
         working = asyncio.create_task(worker.work(app.state.server))
-        working.add_done_callback(_stop_when_broken)
+        working.add_done_callback(stop_when_broken)
         yield
         working.cancel()
         with suppress(asyncio.CancelledError):
@@ -35,19 +35,18 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Stripe stand-in", lifespan=lifespan, openapi_url=None)
     app.include_router(api.router)
-    app.add_exception_handler(Refusal, _refuse)
+    app.exception_handler(Refusal)(_refuse)
     return app
 
 
-def _stop_when_broken(working: asyncio.Task[None]) -> None:
-    """Without its worker the stand-in would owe events for ever; ending is what gets noticed."""
+def stop_when_broken(working: asyncio.Task[None]) -> None:
+    """End the process with its worker: without one, events would be owed for ever and nobody would notice."""
     if not working.cancelled():
-        working.exception()
-        sys.exit("the worker of the Stripe stand-in has stopped")
+        sys.exit(f"the worker of the Stripe stand-in has stopped: {working.exception()!r}")
 
 
-async def _refuse(_request: Request, refusal: Exception) -> JSONResponse:
-    return JSONResponse(refusal.body, refusal.status) if isinstance(refusal, Refusal) else JSONResponse({}, 500)
+async def _refuse(_request: Request, refusal: Refusal) -> JSONResponse:
+    return JSONResponse(refusal.body, refusal.status)
 
 
 def serve(settings: Settings) -> None:

@@ -76,6 +76,10 @@ class Cart(BaseModel):
         """Without the line of this product."""
         return self.model_copy(update={"items": tuple(one for one in self.items if one.product_id != product_id)})
 
+    def emptied(self) -> Self:
+        """With nothing in it."""
+        return self.model_copy(update={"items": ()})
+
     def lacks(self, token: str, guest: "Cart") -> bool:
         """Whether a guest's cart has something that has not been merged yet."""
         return bool(guest.items) and self.merged.get(token) != guest.cart_id

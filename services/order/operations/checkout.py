@@ -13,9 +13,12 @@ from services.contracts.events import OrderPlaced
 from services.order import clients
 from services.order.clients import Inventory
 from services.order.domain.address import Address
-from services.order.domain.cart import Cart, CartAlreadyOrdered, CartEmpty
+from services.order.domain.cart import CartAlreadyOrdered, CartEmpty
 from services.order.domain.order import CheckoutExpired, Order, lines_of
+from services.order.operations import cart
+from services.order.operations.cart import Shop, Shopper
 from services.order.store import orders, placements
+from services.order.store.placements import Standing
 from services.shared import outbox
 from services.shared.database import Database
 from services.shared.idempotency import RequestInProgress, check_fingerprint
@@ -26,11 +29,18 @@ OPERATION = "place-order"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checkout:
-    """A command to place an order. Its identity follows from the customer and their key."""
+class Command:
+    """The identity of a request to place an order: of the customer and their key, and what the request said."""
 
     order_id: UUID
     fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkout:
+    """A request to place an order."""
+
+    command: Command
     customer: Principal
     address: Address
     at: datetime
@@ -53,24 +63,22 @@ class Placed:
     is_replayed: bool
 
 
-async def find_placed(database: Database, order_id: UUID, fingerprint: str) -> Placed | None:
+async def find_placed(database: Database, command: Command) -> Placed | None:
     """The order that this command has placed, as it stands now.
 
     :raises IdempotencyKeyReused: the key came with another body then.
     :raises CheckoutExpired: inventory has given the stock back, which is final.
     """
     async with database.begin() as session:
-        return await _find_placed(session, order_id, fingerprint)
+        standing = await placements.find(session, command.order_id)
+        return await _replay(session, standing, command) if standing else None
 
 
-async def _find_placed(session: AsyncSession, order_id: UUID, fingerprint: str) -> Placed | None:
-    standing = await placements.find(session, order_id)
-    if standing is None:
-        return None
+async def _replay(session: AsyncSession, standing: Standing, command: Command) -> Placed:
     if standing.outcome is PlacementOutcome.ABANDONED:
         raise CheckoutExpired
-    check_fingerprint(standing.fingerprint or "", fingerprint)
-    return Placed(order=await orders.get(session, order_id), is_replayed=True)
+    check_fingerprint(standing.fingerprint or "", command.fingerprint)
+    return Placed(order=await orders.get(session, command.order_id), is_replayed=True)
 
 
 async def place(
@@ -90,7 +98,7 @@ async def place(
     products = await clients.prices(desk.sidecar, (product_id for product_id, _ in wanted))
     customer = checkout.customer
     order, fact = Order.place(
-        checkout.order_id,
+        checkout.command.order_id,
         user_id=customer.id,
         lines=lines_of(wanted, products),
         shipping_address=checkout.address,
@@ -101,22 +109,23 @@ async def place(
     return await _write(checkout, order, fact, database=desk.database, cart_id=cart_id)
 
 
-async def place_from_cart(checkout: Checkout, cart: Cart, *, desk: Desk) -> Placed:
+async def place_from_cart(checkout: Checkout, shopper: Shopper, *, desk: Desk) -> Placed:
     """Order what is in a cart; a cart makes one order.
 
     :raises CartEmpty: there is nothing in it.
     :raises CartAlreadyOrdered: it was ordered under another key.
+    :raises Refusal: whatever `place` refuses.
     """
-    async with desk.database.begin() as session:
-        earlier = await orders.find_order_of_cart(session, cart.cart_id)
-        if earlier == checkout.order_id:
-            return Placed(order=await orders.get(session, earlier), is_replayed=True)
-    if earlier is not None:
-        raise _already_ordered(earlier)
-    if not cart.items:
+    standing = await cart.load(shopper, shop=Shop(sidecar=desk.sidecar, database=desk.database))
+    wanted = [(item.product_id, item.quantity) for item in standing.cart.items]
+    if wanted:
+        return await place(checkout, wanted, desk=desk, cart_id=standing.cart.cart_id)
+    if standing.ordered_as is None:
         raise CartEmpty
-    wanted = [(item.product_id, item.quantity) for item in cart.items]
-    return await place(checkout, wanted, desk=desk, cart_id=cart.cart_id)
+    async with desk.database.begin() as session:
+        if standing.ordered_as == checkout.command.order_id:
+            return await _replay(session, await placements.get(session, checkout.command.order_id), checkout.command)
+    raise _already_ordered(standing.ordered_as)
 
 
 async def _write(
@@ -124,20 +133,18 @@ async def _write(
 ) -> Placed:
     try:
         async with database.begin() as session:
-            placing = await orders.place(
-                session, order, checkout.address, fingerprint=checkout.fingerprint, cart_id=cart_id
-            )
-            if placing.is_placed and not placing.is_ordered:
-                raise _CartTaken
+            placing = await orders.place(session, order, fingerprint=checkout.command.fingerprint, cart_id=cart_id)
             if placing.is_ordered:
                 outbox.add(session, fact)
                 return Placed(order=order, is_replayed=False)
-    except _CartTaken:
-        raise await _who_ordered(database, cart_id) from None
+            if placing.is_placed:
+                raise _already_ordered(await orders.find_order_of_cart(session, cart_id))
+            return await _replay(session, await placements.get(session, order.id), checkout.command)
     except sqlalchemy.exc.OperationalError as error:
-        raise (RequestInProgress() if isinstance(error.orig, LockNotAvailable) else error) from error
-    return await _winner(database, checkout)
+        if isinstance(error.orig, LockNotAvailable):
+            raise RequestInProgress from error
+        raise
 
 
-class _CartTaken(Exception):
-    """Rolls a placing back."""
+def _already_ordered(order_id: UUID | None) -> CartAlreadyOrdered:
+    return CartAlreadyOrdered(order_id=order_id, extra={"order_id": str(order_id)})

@@ -18,7 +18,10 @@ WHERE excluded.version > known.version
 
 
 async def keep(session: AsyncSession, levels: Iterable[Level]) -> None:
-    """Keep the newest level of each product; an older one changes nothing. In one order, so that writers never cross."""
+    """Keep the newest level of each product; an older one changes nothing.
+
+    Rows are written in one order, so that two writers never wait for each other.
+    """
     newest: dict[str, Level] = {}
     for level in levels:
         known = newest.get(str(level.product_id))

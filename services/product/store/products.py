@@ -17,7 +17,7 @@ INSERT INTO product (id, sku, name, description, price_minor, currency, category
                      is_active, version, created_at, updated_at)
 VALUES (:id, :sku, :name, :description, :price_minor, :currency, :category, :brand, :attributes, :gtin,
         :is_active, :version, :created_at, :updated_at)
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING id
 """).bindparams(bindparam("attributes", type_=JSONB))
 _LOCK = text("""
 SELECT id, sku, name, description, price_minor, currency, category, brand, attributes, gtin,
@@ -41,7 +41,7 @@ async def insert(session: AsyncSession, product: Product) -> None:
 
     :raises SkuTaken: there is one with its SKU.
     """
-    if not (await session.execute(_INSERT, _row(product))).rowcount:
+    if await session.scalar(_INSERT, _row(product)) is None:
         raise SkuTaken(sku=product.sku)
 
 

@@ -1,0 +1,1 @@
+"""The HTTP door: orders, carts, and what peers ask."""

@@ -1,0 +1,34 @@
+"""What peers ask: whether an order was placed, and what is payable of it."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.contracts.answers import PayableOrder, Placement
+from services.order.store import orders, placements
+
+
+async def ask_placement(session: AsyncSession, order_id: UUID) -> Placement:
+    """Whether an order was placed. Asking is a write: what nobody has placed is abandoned from now on.
+
+    The answer is final, so it may be given only once this transaction has committed.
+    """
+    await placements.abandon(session, order_id)
+    standing = await placements.get(session, order_id)
+    return Placement(order_id=order_id, outcome=standing.outcome)
+
+
+async def payable(session: AsyncSession, order_id: UUID) -> PayableOrder:
+    """What payment needs to know of an order.
+
+    :raises OrderNotFound: there is none.
+    """
+    order = await orders.get(session, order_id)
+    return PayableOrder(
+        order_id=order.id,
+        user_id=order.user_id,
+        status=order.status,
+        amount=order.total_amount,
+        version=order.version,
+        expires_at=order.expires_at,
+    )

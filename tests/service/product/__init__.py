@@ -1,0 +1,1 @@
+"""The product service through its real doors."""

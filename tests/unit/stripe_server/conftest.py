@@ -1,0 +1,96 @@
+import json
+import socket
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import stripe
+import uvicorn
+
+from services.local.stripe_server.app import create_app
+from services.local.stripe_server.connections import CuttableProtocol
+from services.local.stripe_server.settings import Settings
+from tests.unit.stripe_server import hooks
+from tests.unit.stripe_server.hooks import SECRET, Shop, wait_for
+
+KEY = "sk_test_of_the_tests"
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A running stand-in, and the real SDK pointed at it."""
+
+    url: str
+    client: stripe.StripeClient
+
+    @property
+    def intents(self) -> Any:
+        return self.client.v1.payment_intents
+
+    @property
+    def refunds(self) -> Any:
+        return self.client.v1.refunds
+
+    def paid(self, amount: int = 2_500, card: str = "pm_card_visa") -> Any:
+        params = {"amount": amount, "currency": "eur", "payment_method": card, "confirm": True}
+        return self.intents.create(params=params)
+
+    def fault(self, **fault: object) -> None:
+        self.request("POST", "/_stand-in/faults", fault)
+
+    def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        request = urllib.request.Request(f"{self.url}{path}", data, sent, method=method)  # noqa: S310 - our own
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own
+            return answer.read().decode()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(folder: Path, shop: Shop, *, change_after: float = 0.05) -> Iterator[StandIn]:
+    port = free_port()
+    settings = Settings(
+        port=port,
+        state=folder,
+        webhook_url=shop.url,
+        api_key=KEY,
+        webhook_secret=SECRET,
+        change_after=change_after,
+    )
+    app = create_app(settings)
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=CuttableProtocol, log_level="critical"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_for(lambda: server.started)
+    http: Any = stripe.RequestsClient()
+    yield StandIn(
+        settings.url,
+        stripe.StripeClient(KEY, base_addresses={"api": settings.url}, max_network_retries=0, http_client=http),
+    )
+    http.close()
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    with hooks.listening() as listening:
+        yield listening
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, shop: Shop) -> Iterator[StandIn]:
+    with running(tmp_path, shop) as started:
+        yield started
