@@ -86,7 +86,7 @@ def _address() -> dict[str, str]:
 
 def _kill_when_back(system: System, victim: str) -> None:
     process = system.processes[victim]
-    if process.is_running:
+    if process.process():
         os.kill(process.pid, signal.SIGKILL)
 
 

@@ -18,7 +18,7 @@ from services.local.refusals import Refusal
 
 _POLL = 0.2
 _LIMIT = 600.0
-_FINISHED = {"completed", "failed"}
+_FINISHED = {"done", "failed"}
 
 
 class Unfinished(Refusal):

@@ -84,7 +84,7 @@ async def get_order_timeline(
     order_id: UUID, principal: Customer, session: Transaction, documents: Docs
 ) -> TimelineShape:
     """Sorted by time."""
-    await fulfilment.get_order(session, order_id, principal=principal)
+    await fulfilment.demand_visible(session, order_id, principal=principal)
     return TimelineShape(items=await views.timeline(documents, order_id))
 
 

@@ -25,6 +25,14 @@ async def get_order(session: AsyncSession, order_id: UUID, *, principal: Princip
     return _visible(await orders.get(session, order_id), principal)
 
 
+async def demand_visible(session: AsyncSession, order_id: UUID, *, principal: Principal) -> None:
+    """Refuse whoever may not see an order.
+
+    :raises OrderNotFound: there is none, or it is somebody else's.
+    """
+    _demand_visible(await orders.owner(session, order_id), principal)
+
+
 async def list_orders(
     session: AsyncSession,
     *,
@@ -102,6 +110,10 @@ async def deliver(session: AsyncSession, order_id: UUID, *, staff: Principal, at
 
 
 def _visible(order: Order, principal: Principal) -> Order:
-    if order.user_id != principal.id and not principal.is_staff:
-        raise OrderNotFound
+    _demand_visible(order.user_id, principal)
     return order
+
+
+def _demand_visible(user_id: UUID, principal: Principal) -> None:
+    if user_id != principal.id and not principal.is_staff:
+        raise OrderNotFound

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import stripe
+import structlog
 
-from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
+from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentConfirmParams
@@ -23,6 +24,8 @@ _BUSY_SECONDS = 0.05
 _REFUND_STATUS = {"succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED, "canceled": RefundStatus.FAILED}
 
 Answer = TypeVar("Answer")
+
+log = structlog.get_logger()
 
 
 class StripeProvider:
@@ -113,7 +116,7 @@ async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer:
     for tries in range(_BUSY_TRIES):
         try:
             return await call()
-        except stripe.InvalidRequestError as error:
+        except (stripe.InvalidRequestError, stripe.CardError) as error:
             raise CallInvalid(error.code or "invalid", error.param) from error
         except (stripe.StripeError, aiohttp.ClientError, TimeoutError) as error:
             if getattr(error, "http_status", None) not in _BUSY:
@@ -122,11 +125,9 @@ async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer:
     raise OutcomeUnknown
 
 
-def _missing(error: Exception) -> Exception:
-    """What a failed call means. A decline passes through: it is an answer."""
-    if isinstance(error, stripe.CardError):
-        return error
+def _missing(error: Exception) -> OutcomeUnknown:
     status = getattr(error, "http_status", None)
+    log.warning("provider.no_answer", error=type(error).__name__, status=status)
     return ProviderBroken() if status and status >= HTTPStatus.INTERNAL_SERVER_ERROR else OutcomeUnknown()
 
 
@@ -134,11 +135,12 @@ async def _ask_about_intent(call: Callable[[], Awaitable[stripe.PaymentIntent]])
     """Call; a decline and a state that does not allow the call both come with the intent as it stands."""
     try:
         return _intent(await _ask(call))
-    except stripe.CardError as error:
-        return _intent_in(error, decline_code=_decline_code(error))
     except CallInvalid as invalid:
-        if invalid.code == _UNEXPECTED_STATE and isinstance(invalid.__cause__, stripe.StripeError):
-            return _intent_in(invalid.__cause__)
+        error = invalid.__cause__
+        if isinstance(error, stripe.CardError):
+            return _intent_in(error, decline_code=_decline_code(error))
+        if isinstance(error, stripe.InvalidRequestError) and invalid.code == _UNEXPECTED_STATE:
+            return _intent_in(error)
         raise
 
 

@@ -17,7 +17,7 @@ class EventObject(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    id: str = Field(max_length=255)
+    id: str = Field(default="", max_length=255)
     object: str
     status: str | None = None
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import httpx2
 
 from services.product.app import follow_changes, work_on_imports
 from tests.service.doors import Client
@@ -35,7 +35,7 @@ class Shop:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def put(self, product_id: str, body: Any, if_match: str | None = None) -> httpx.Response:
+    async def put(self, product_id: str, body: Any, if_match: str | None = None) -> httpx2.Response:
         condition = {"If-Match": if_match} if if_match else {}
         return await self.client.put(f"/products/{product_id}", json=body, headers=self.staff | condition)
 
@@ -46,7 +46,7 @@ class Shop:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
-    async def post_import(self, content: str | bytes, kind: str = "application/x-ndjson") -> httpx.Response:
+    async def post_import(self, content: str | bytes, kind: str = "application/x-ndjson") -> httpx2.Response:
         return await self.client.post("/products/import", content=content, headers=self.staff | {"Content-Type": kind})
 
     async def import_all(self, *rows: Any) -> dict[str, Any]:

@@ -210,9 +210,7 @@ async def test_of_two_admins_who_dismiss_each_other_at_once_one_stays(client: Cl
     assert len(await client.rows("SELECT id FROM account WHERE role = 'admin' AND is_active")) == 1
 
 
-async def test_the_operator_is_registered_once_and_keeps_their_password(
-    client: Client, shop: Shop, serve: Serve
-) -> None:
+async def test_the_operator_is_registered_once_and_keeps_their_password(client: Client, serve: Serve) -> None:
     async with serve("user", app.create, secrets=SECRETS | {"operator-password": "another one"}) as again:
         login = await Shop(again).log_in("operator@example.com", OPERATOR_PASSWORD)
 

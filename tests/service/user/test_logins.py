@@ -85,7 +85,7 @@ async def test_a_right_guess_among_many_wrong_ones_is_withheld(client: Client, s
     assert await client.rows("SELECT id FROM login") == []
 
 
-async def test_a_login_that_crosses_a_deactivation_begins_nothing(client: Client, shop: Shop, clock: Clock) -> None:
+async def test_a_login_that_crosses_a_deactivation_begins_nothing(client: Client, shop: Shop) -> None:
     await shop.register()
     await client.rows("UPDATE account SET is_active = false WHERE email = 'ada@example.com'")
 

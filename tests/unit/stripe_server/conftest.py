@@ -51,6 +51,12 @@ class StandIn:
             return answer.read().decode()
 
 
+def error_of(refused: pytest.ExceptionInfo[stripe.StripeError]) -> Any:
+    """The error object that was answered."""
+    body: Any = refused.value.json_body
+    return body["error"]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

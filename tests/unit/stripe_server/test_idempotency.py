@@ -81,7 +81,8 @@ def test_a_stored_500_is_sticky(stand_in: StandIn) -> None:
 
 def test_of_two_at_once_with_the_same_key_one_runs_and_the_other_is_a_conflict(stand_in: StandIn) -> None:
     stand_in.fault(match="create", kind="latency", seconds=0.5, times=2)
-    ids, conflicts = [], []
+    ids: list[str] = []
+    conflicts: list[Any] = []
 
     def attempt() -> None:
         try:

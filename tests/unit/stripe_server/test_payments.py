@@ -1,10 +1,9 @@
 import urllib.parse
-from typing import Any
 
 import pytest
 import stripe
 
-from tests.unit.stripe_server.conftest import StandIn
+from tests.unit.stripe_server.conftest import StandIn, error_of
 from tests.unit.stripe_server.hooks import Shop, wait_for
 
 
@@ -52,7 +51,7 @@ def test_a_declined_card_says_why_and_leaves_the_intent_waiting_for_another(
     with pytest.raises(stripe.CardError) as refused:
         stand_in.intents.confirm(intent_id, params={"payment_method": card})
 
-    error: Any = refused.value.json_body["error"]
+    error = error_of(refused)
     assert (refused.value.http_status, error["code"], error["decline_code"]) == (402, code, decline_code)
     assert error["payment_intent"]["status"] == "requires_payment_method"
     assert error["payment_intent"]["last_payment_error"]["decline_code"] == decline_code
@@ -86,7 +85,7 @@ def test_a_paid_intent_can_neither_be_confirmed_nor_cancelled(stand_in: StandIn)
         stand_in.intents.cancel(paid.id)
 
     codes = {confirming.value.code, cancelling.value.code}
-    error: Any = cancelling.value.json_body["error"]
+    error = error_of(cancelling)
     assert codes == {"payment_intent_unexpected_state"}
     assert error["payment_intent"]["status"] == "succeeded"
 

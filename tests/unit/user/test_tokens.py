@@ -31,7 +31,13 @@ KEY_ID = SIGNER.key_set["keys"][0]["kid"]
 
 def claims(**other: Any) -> dict[str, Any]:
     now = datetime.now(UTC)
-    whole = {"iss": "sidecart", "aud": "sidecart", "sub": str(uuid4()), "role": "admin", "sid": str(uuid4())}
+    whole: dict[str, Any] = {
+        "iss": "sidecart",
+        "aud": "sidecart",
+        "sub": str(uuid4()),
+        "role": "admin",
+        "sid": str(uuid4()),
+    }
     whole |= {"iat": now, "exp": now + timedelta(minutes=15), "jti": str(uuid4())}
     return {name: value for name, value in (whole | other).items() if value is not None}
 

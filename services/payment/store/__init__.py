@@ -1,0 +1,1 @@
+"""Every SQL statement of the payment service. Whoever changes a payment holds its payable's lock."""
