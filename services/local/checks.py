@@ -56,8 +56,13 @@ class Outcome:
 
 
 def run(tier: Tier, console: Console) -> int:
-    """Run every step of the tier, also after one has failed; returns the exit code of the whole."""
-    outcomes = [_run(step, console) for step in steps(tier)]
+    """Lint and test a tier; returns the exit code of the whole."""
+    return run_all(steps(tier), console)
+
+
+def run_all(chosen: Iterable[Step], console: Console) -> int:
+    """Run every step, also after one has failed, and print a summary; returns the exit code of the whole."""
+    outcomes = [_run(step, console) for step in chosen]
     console.rule("summary")
     for outcome in outcomes:
         mark = "[green]passed[/]" if outcome.code == 0 else "[red]failed[/]"

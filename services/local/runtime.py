@@ -15,6 +15,9 @@ from services.local.topology import ROOT
 VERSION = "1.18.1"
 """The version that is built; any 1.18 that is installed will do."""
 
+USUAL_GO = Path("/usr/local/go/bin/go")
+"""Where Go's own installer puts it."""
+
 SAY_EVERY = 15.0
 """Seconds between two signs of life of a build."""
 
@@ -61,8 +64,7 @@ def find(program: str) -> Path | None:
 
 def go() -> str | None:
     """The Go tool, if there is one."""
-    usual = Path("/usr/local/go/bin/go")
-    return shutil.which("go") or (str(usual) if usual.exists() else None)
+    return shutil.which("go") or (str(USUAL_GO) if USUAL_GO.exists() else None)
 
 
 def _ensure(program: str, progress: Progress) -> Path:

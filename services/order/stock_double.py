@@ -18,6 +18,7 @@ class StockDouble:
         self.released: set[str] = set()
         self.tokens: list[str] = []
         self.is_away = False
+        self.outcome: ReserveReply.Outcome | None = None
 
     @asynccontextmanager
     async def open(self, _: Runtime) -> AsyncIterator["StockDouble"]:
@@ -28,6 +29,8 @@ class StockDouble:
         """Hold all lines or none."""
         if self.is_away:
             raise SidecarAway
+        if self.outcome is not None:
+            return ReserveReply(outcome=self.outcome)
         self.tokens.append(token)
         wanted = {line.product_id: line.quantity for line in request.lines}
         if request.order_id in self.released:

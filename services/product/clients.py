@@ -7,12 +7,17 @@ from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelRep
 from services.contracts.proto.inventory_pb2 import Level as LevelMessage
 from services.contracts.proto.inventory_pb2_grpc import InventoryStub
 from services.product.preconditions import VersionStale
-from services.shared.errors import Conflict
+from services.shared.errors import Conflict, Invalid
 from services.shared.grpc_client import GrpcChannel
+from services.shared.sidecar import CallRefused
 
 
 class BelowReserved(Conflict):
     """Orders hold {reserved} units, so no fewer can be on hand."""
+
+
+class BookingRefused(Invalid):
+    """Inventory does not take this: {why}."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +64,16 @@ class Levels:
 
         :raises BelowReserved: less would be on hand than orders hold.
         :raises VersionStale: the level is not at `if_version`.
+        :raises BookingRefused: it makes no sense to inventory.
         """
         request = SetLevelRequest(
             product_id=str(product_id), on_hand=on_hand, adjust_by=adjust_by, reason=reason, if_version=if_version
         )
-        reply = await self._channel.call(
-            self._stub.SetLevel, request, token=token, repeatable=on_hand is not None and if_version is None
-        )
+        repeatable = on_hand is not None and if_version is None
+        try:
+            reply = await self._channel.call(self._stub.SetLevel, request, token=token, repeatable=repeatable)
+        except CallRefused as refusal:
+            raise BookingRefused(why=refusal.slug) from refusal
         level = _level(reply.level)
         if reply.outcome == SetLevelReply.BELOW_RESERVED:
             raise BelowReserved(reserved=level.reserved)

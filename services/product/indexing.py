@@ -14,7 +14,6 @@ from services.shared.errors import Unavailable
 
 CHANGES_KEPT_HOURS = 24
 _LONGEST_GAP_SECONDS = CHANGES_KEPT_HOURS * 3600 / 2
-_BUILT_WITHIN_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -26,10 +25,13 @@ class SearchStarting(Unavailable):
 class Search:
     """The index of this process and how far it follows the database."""
 
-    def __init__(self, catalogue: Catalogue, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        """Follow a catalogue. `seconds` tells the time that passes."""
+    def __init__(
+        self, catalogue: Catalogue, *, seconds: Callable[[], float] = time.monotonic, patience: float = 5.0
+    ) -> None:
+        """Follow a catalogue. `seconds` tells the time that passes, `patience` how many a first search waits."""
         self._catalogue = catalogue
         self._seconds = seconds
+        self._patience = patience
         self._index = SearchIndex()
         self._position: Position | None = None
         self._followed_at = 0.0
@@ -46,7 +48,7 @@ class Search:
 
     async def _wait_until_built(self) -> None:
         try:
-            async with asyncio.timeout(_BUILT_WITHIN_SECONDS):
+            async with asyncio.timeout(self._patience):
                 await self._built.wait()
         except TimeoutError as error:
             raise SearchStarting from error

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.shared.errors import problem
+from services.shared.errors import Malformed, Refusal, answer
 
 MIB = 1024 * 1024
 
@@ -39,6 +38,30 @@ def _check_text(data: object) -> None:
             _check_text(value)
 
 
+class BodyTooLarge(Refusal):
+    """The body is larger than {limit} bytes."""
+
+    status = 413
+
+
+class RequestTimeout(Refusal):
+    """The body did not arrive within {seconds:g} seconds."""
+
+    status = 408
+
+
+class BodyIncomplete(Malformed):
+    """The connection ended in the middle of the body."""
+
+    slug = "malformed"
+
+
+class AddressUnstorable(Malformed):
+    """The address holds a NUL character."""
+
+    slug = "malformed"
+
+
 class BodyLimits:
     """ASGI middleware that reads the body whole, within a size and a deadline, before anything else looks at it.
 
@@ -56,25 +79,13 @@ class BodyLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        found = _unstorable_address(scope) or await self._body(scope, receive)
-        if isinstance(found, Response):
-            await found(scope, receive, send)
-        else:
-            await self._app(scope, _Replay(found, receive), send)
-
-    async def _body(self, scope: Scope, receive: Receive) -> bytes | Response:
-        limit = self._limit(scope["path"])
         try:
-            async with asyncio.timeout(self._seconds):
-                body = await _read(receive, scope, limit)
-        except TimeoutError:
-            detail = f"The body did not arrive within {self._seconds:g} seconds."
-            return problem(408, "request-timeout", detail, headers={"Connection": "close"})
-        if body is None:
-            return problem(
-                413, "body-too-large", f"The body is larger than {limit} bytes.", headers={"Connection": "close"}
-            )
-        return body
+            demand_storable(scope)
+            body = await read_whole(scope, receive, limit=self._limit(scope["path"]), seconds=self._seconds)
+        except Refusal as refusal:
+            await answer(refusal)(scope, receive, send)
+            return
+        await self._app(scope, _Replay(body, receive), send)
 
     def _limit(self, path: str) -> int:
         return next(limit for prefix, limit in self._limits if path.startswith(prefix))
@@ -94,23 +105,43 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _unstorable_address(scope: Scope) -> Response | None:
+def demand_storable(scope: Scope) -> None:
+    """Refuse an address that PostgreSQL could not keep.
+
+    :raises AddressUnstorable: it holds a NUL.
+    """
     if b"%00" in scope["query_string"] or "\x00" in scope["path"]:
-        return problem(400, "malformed", "The address holds a NUL character.")
-    return None
+        raise AddressUnstorable
 
 
-async def _read(receive: Receive, scope: Scope, limit: int) -> bytes | None:
+async def read_whole(scope: Scope, receive: Receive, *, limit: int, seconds: float) -> bytes:
+    """The body of a request.
+
+    :raises BodyTooLarge: it is, or says that it will be, more than `limit` bytes.
+    :raises RequestTimeout: it was not complete after `seconds`.
+    :raises BodyIncomplete: the client left before its end.
+    """
+    too_large = BodyTooLarge(limit=limit, headers={"Connection": "close"})
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if declared.isdigit() and int(declared) > limit:
-        return None
+        raise too_large
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read(receive, limit, too_large)
+    except TimeoutError as error:
+        raise RequestTimeout(seconds=seconds, headers={"Connection": "close"}) from error
+
+
+async def _read(receive: Receive, limit: int, too_large: BodyTooLarge) -> bytes:
     chunks, size, more = [], 0, True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyIncomplete
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            return None
+            raise too_large
         chunks.append(chunk)
         more = message.get("more_body", False)
     return b"".join(chunks)

@@ -155,13 +155,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _bug)
 
 
-async def _refused(_: Request, refusal: Exception) -> JSONResponse:
-    if not isinstance(refusal, Refusal):
-        raise refusal
+def answer(refusal: Refusal) -> JSONResponse:
+    """A refusal as a problem document."""
     headers = refusal.headers | ({"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {})
     return problem(
         refusal.status, refusal.slug, refusal.detail, errors=refusal.errors, extra=refusal.extra, headers=headers
     )
+
+
+async def _refused(_: Request, refusal: Exception) -> JSONResponse:
+    if not isinstance(refusal, Refusal):
+        raise refusal
+    return answer(refusal)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

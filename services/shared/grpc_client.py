@@ -76,17 +76,17 @@ class GrpcChannel:
         :raises CallRefused: the service answered with a refusal; its slug is the gRPC status's details.
         :raises SidecarAway: no answer came.
         """
-        tries = _TRIES if repeatable else 1
-        for attempt in range(1, tries + 1):
+        left = _TRIES if repeatable else 1
+        while True:
+            left -= 1
             try:
                 return await method(request, timeout=seconds, metadata=self._outgoing(token))
             except grpc.aio.AioRpcError as error:
                 if error.code() in _REFUSALS:
                     raise _refusal(error) from error
-                if attempt == tries:
+                if not left:
                     raise SidecarAway from error
-            await asyncio.sleep(random.uniform(0.5, 1.0) * 0.1 * 2**attempt)  # noqa: S311 - jitter, not a secret
-        raise SidecarAway
+            await asyncio.sleep(random.uniform(0.5, 1.0) * 0.2 * (_TRIES - left))  # noqa: S311 - jitter, not a secret
 
     def _outgoing(self, token: str | None) -> tuple[tuple[str, str], ...]:
         authorization = {"authorization": f"Bearer {token}"} if token else {}

@@ -125,9 +125,10 @@ class _Door:
 
     async def answer(self, request: object, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401 - a message
         """Answer the request, or end the call with a status."""
-        metadata = list(context.invocation_metadata() or ())
+        metadata: _Metadata = list(context.invocation_metadata() or ())
         began = time.perf_counter()
-        with telemetry.trace_from(_parent(dict(metadata))):
+        parent = dict(metadata).get("traceparent")
+        with telemetry.trace_from(parent):
             status, slug, reply = await self._attempt(request, metadata)
         telemetry.REQUESTS.labels("GRPC", self.route, f"{status // 100}xx").observe(time.perf_counter() - began)
         if slug:
@@ -174,13 +175,3 @@ class _Door:
 
 def _is(given: object, token: bytes) -> bool:
     return isinstance(given, str) and hmac.compare_digest(given.encode(), token)
-
-
-def _parent(metadata: Mapping[str, Any]) -> str | None:
-    """The caller's trace, as text or in gRPC's binary form: a version, then field 0, 1 and 2 with 16, 8 and 1 bytes."""
-    text, binary = metadata.get("traceparent"), metadata.get("grpc-trace-bin")
-    if isinstance(text, str):
-        return text
-    if isinstance(binary, bytes) and len(binary) == 29:  # noqa: PLR2004 - the sum of the parts
-        return f"00-{binary[2:18].hex()}-{binary[19:27].hex()}-{binary[28:].hex()}"
-    return None

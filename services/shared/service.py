@@ -78,22 +78,25 @@ def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
     return app
 
 
-def run(app: FastAPI, settings: Settings, app_id: str) -> None:
-    """Serve until SIGTERM; connections to the sidecar are kept longer than the sidecar keeps them."""
+def run(app: FastAPI, settings: Settings, app_id: str, **differently: Any) -> None:  # noqa: ANN401 - uvicorn's own options
+    """Serve until SIGTERM; connections to the sidecar are kept longer than the sidecar keeps them.
+
+    :param differently: options of uvicorn that this application wants otherwise.
+    """
     telemetry.configure(app_id, settings.sidecart_log_level)
-    uvicorn.run(
-        app,
-        host=settings.sidecart_host,
-        port=settings.app_port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=20,
-        server_header=False,
-        date_header=False,
-    )
+    usually: dict[str, Any] = {
+        "host": settings.sidecart_host,
+        "port": settings.app_port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "log_level": "warning",
+        "access_log": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 20,
+        "server_header": False,
+        "date_header": False,
+    }
+    uvicorn.run(app, **usually | differently)
 
 
 @asynccontextmanager
@@ -160,7 +163,8 @@ def _add_plumbing(app: FastAPI, app_id: str, door: EventDoor) -> None:
     async def readyz(request: Request) -> Response:
         away = await what_is_away(request.app.state.runtime)
         if away:
-            return errors.problem(503, "not-ready", f"Away: {', '.join(away)}.", headers={"Retry-After": "1"})
+            detail = f"Away: {', '.join(away)}."
+            return errors.problem(503, "not-ready", detail, extra={"away": away}, headers={"Retry-After": "1"})
         return JSONResponse({"status": "ready"})
 
     async def subscribe(_: Request) -> Response:

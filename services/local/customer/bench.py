@@ -3,12 +3,10 @@
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.local import console
@@ -19,6 +17,7 @@ from services.local.customer import (
     client,
     demo,
     figures,
+    generator,
     importing,
     meter,
     place,
@@ -27,41 +26,53 @@ from services.local.customer import (
 )
 from services.local.customer.client import Api
 from services.local.customer.figures import Figure
-from services.local.customer.load import Measured, Task
+from services.local.customer.load import Task
 from services.local.customer.narration import eventually
 from services.local.customer.place import Place
 from services.local.customer.verdicts import Load
 from services.local.refusals import Refusal
 from services.local.state import Record, State
 from services.local.system import System
-from services.local.topology import LOOPBACK, ROOT, Ports
+from services.local.topology import LOOPBACK, Ports
 
-_IDLE = 10.0
-_SETTLING = 5.0
 _GIB = 2**30
 _PRODUCTS = 400
-_OVERTIME = 60.0
 _GATEWAY_SIDECAR = 8200
 _LIMITS_OFF = {"SIDECART_RATE_LIMIT_FACTOR": "1000"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How long is measured, in seconds."""
+
+    settling: float = 5.0
+    idle: float = 10.0
+    warming: float = 1.0
+    probe: float = 3.0
+    one: float = 10.0
+    many: float = 15.0
 
 
 class TooManyFailures(Refusal):
     """Figures of a system that refuses what it is asked mean nothing."""
 
 
-def measure_fresh() -> list[Figure]:
+Start = Callable[..., AbstractContextManager[System]]
+
+
+def measure_fresh(start: Start = System.start, pace: Pace = Pace()) -> list[Figure]:
     """Measure a system of its own, on free ports, with fresh data."""
     steps, began = Steps(console.out), time.monotonic()
     steps("starting a system of its own")
-    with System.start(env=_LIMITS_OFF) as system:
+    with start(env=_LIMITS_OFF) as system:
         up = Figure(name="up, everything cached", reached=time.monotonic() - began, unit="s", most=25)
         where = place.at_offset(system.state, system.offset)
-        return _shown([up, *_measured(Bench(where, system.state, steps))])
+        return _shown([up, *_measured(Bench(where, system.state, steps, pace))])
 
 
-def measure_running(where: Place) -> list[Figure]:
+def measure_running(where: Place, pace: Pace = Pace()) -> list[Figure]:
     """Measure the running system; its rate limits are what they are."""
-    return _shown(_measured(Bench(where, State(where.state), Steps(console.out))))
+    return _shown(_measured(Bench(where, State(where.state), Steps(console.out), pace)))
 
 
 def _shown(measured: list[Figure]) -> list[Figure]:
@@ -82,17 +93,18 @@ class Bench:
     where: Place
     state: State
     steps: Steps
+    pace: Pace
 
     def idle(self) -> list[Figure]:
         """What it costs to do nothing."""
-        self.steps(f"letting it idle for {_IDLE:.0f} s")
-        time.sleep(_SETTLING)
+        self.steps(f"letting it idle for {self.pace.idle:.0f} s")
+        time.sleep(self.pace.settling)
         with self._cpu() as spent:
-            time.sleep(_IDLE)
+            time.sleep(self.pace.idle)
         memory = meter.pss_bytes(meter.processes(self._record())) / _GIB
         return [
             Figure(name="memory idle (PSS)", reached=memory, unit="GiB", most=2.5),
-            Figure(name="CPU idle", reached=spent[0] / _IDLE * 100, unit="% of a core", most=15),
+            Figure(name="CPU idle", reached=spent[0] / self.pace.idle * 100, unit="% of a core", most=15),
         ]
 
     async def imports(self, file: Path | None) -> list[Figure]:
@@ -127,12 +139,12 @@ class Bench:
         """How fast orders, reads and the events behind a payment are."""
         products = asyncio.run(self._products())
         alone = self._load(self._probe(clients=1))
-        one = self._load(self._task("order", products, clients=1, seconds=10))
-        many = self._load(self._task("order", products, clients=8, seconds=15))
+        one = self._load(self._task("order", products, clients=1, seconds=self.pace.one))
+        many = self._load(self._task("order", products, clients=8, seconds=self.pace.many))
         pair = self._load(self._pair(clients=8))
-        read = self._load(self._task("read", products, clients=8, seconds=10))
+        read = self._load(self._task("read", products, clients=8, seconds=self.pace.one))
         rate = many.rate / 2
-        paying = self._load(self._task("pay", products, clients=8, seconds=15, rate=rate))
+        paying = self._load(self._task("pay", products, clients=8, seconds=self.pace.many, rate=rate))
         return [
             *verdicts.placing(one, many, alone=alone),
             *verdicts.reading(read, pair=pair),
@@ -145,7 +157,9 @@ class Bench:
 
     def _probe(self, *, clients: int) -> Task:
         address = f"{self.where.base_url}/healthz"
-        return Task(kind="probe", base_url=self.where.base_url, address=address, clients=clients, seconds=3)
+        return Task(
+            kind="probe", base_url=self.where.base_url, address=address, clients=clients, seconds=self.pace.probe
+        )
 
     def _pair(self, *, clients: int) -> Task:
         """Through the gateway's sidecar and the product service's, to the cheapest route there is."""
@@ -157,7 +171,7 @@ class Bench:
             address=f"http://{LOOPBACK}:{port}/v1.0/invoke/product/method/healthz",
             headers={"dapr-api-token": secrets["dapr-api-token-gateway"]},
             clients=clients,
-            seconds=3,
+            seconds=self.pace.probe,
         )
 
     async def _products(self) -> list[str]:
@@ -174,14 +188,15 @@ class Bench:
         return found
 
     def _load(self, task: Task) -> Load:
-        """Run the load generator, with one attempt beforehand that warms everything up.
+        """Run the load generator; only what happens after its preparations counts.
 
         :raises TooManyFailures: more than one in a hundred attempts failed
         """
         self.steps(_described(task))
-        _generate(replace(task, seconds=1))
-        with self._cpu() as spent:
-            measured = _generate(task)
+        with generator.started(replace(task, warming=self.pace.warming)) as load:
+            load.get_ready()
+            with self._cpu() as spent:
+                measured = load.measure()
         if len(measured.failures) * 100 > len(measured.times):
             raise TooManyFailures(f"{len(measured.failures)} of the attempts failed, the first: {measured.failures[0]}")
         return Load(measured=measured, cpu=spent[0])
@@ -204,17 +219,3 @@ class Bench:
 def _described(task: Task) -> str:
     how = f"{task.rate:.1f} a second" if task.rate else f"{task.clients} client{'s' if task.clients > 1 else ''}"
     return f"{task.kind}: {how}, {task.seconds:.0f} s"
-
-
-def _generate(task: Task) -> Measured:
-    command = (sys.executable, "-m", "services.local.customer.load")
-    told = subprocess.run(  # noqa: S603 - the command is our own
-        command,
-        input=json.dumps(asdict(task)),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=task.seconds + _OVERTIME,
-        check=True,
-    )
-    return Measured(**json.loads(told.stdout))

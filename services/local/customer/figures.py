@@ -63,10 +63,12 @@ def schedule(rate: float, seconds: float) -> Iterator[float]:
 def table(figures: Sequence[Figure]) -> Table:
     """The figures beside their targets."""
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("figure", "target", "reached", "", "beside it"):
+    for column in ("figure", "target", "reached", ""):
         drawn.add_column(column, justify="right" if column in {"target", "reached"} else "left")
     for figure in figures:
         colour, word = ("green", "met") if figure.is_met else ("red", "missed")
         verdict = f"[{colour}]{word}[/]" if figure.target else ""
-        drawn.add_row(figure.name, figure.target, f"{number(figure.reached)} {figure.unit}", verdict, figure.ratio)
+        drawn.add_row(figure.name, figure.target, f"{number(figure.reached)} {figure.unit}", verdict)
+        if figure.ratio:
+            drawn.add_row(f"[dim]  {figure.ratio}[/]")
     return drawn

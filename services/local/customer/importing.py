@@ -17,12 +17,12 @@ from services.local.customer.formats import Part
 from services.local.refusals import Refusal
 
 _POLL = 0.2
-_LIMIT = 600.0
+LIMIT = 600.0
 _FINISHED = {"done", "failed"}
 
 
 class Unfinished(Refusal):
-    """The shop has not finished an import in time, or has given it up."""
+    """The shop has not finished an import in time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,15 +62,16 @@ async def from_file(staff: Api, file: Path, *, on_hand: int | None, console: Con
         return await send(staff, parts, report=lambda rows: progress.update(task, completed=rows))
 
 
-async def send(staff: Api, parts: Iterable[Part], *, report: Callable[[int], None]) -> Summary:
+async def send(staff: Api, parts: Iterable[Part], *, report: Callable[[int], None], limit: float = LIMIT) -> Summary:
     """Import the parts one after the other; `report` hears how many rows are done so far.
 
     :raises Unexpected: a request as a whole is refused
-    :raises Unfinished: the shop gives up, or takes longer than ten minutes over one part
+    :param limit: seconds that the shop may take over one part.
+    :raises Unfinished: it takes longer
     """
     summary = Summary()
     for part in parts:
-        told = await _one(staff, part, report=partial(_add, report, summary.rows))
+        told = await _one(staff, part, report=partial(_add, report, summary.rows), limit=limit)
         summary.created += told["created"]
         summary.updated += told["updated"]
         summary.unchanged += told["unchanged"]
@@ -84,15 +85,15 @@ def _add(report: Callable[[int], None], before: int, rows: int) -> None:
     report(before + rows)
 
 
-async def _one(staff: Api, part: Part, *, report: Callable[[int], None]) -> dict[str, Any]:
+async def _one(staff: Api, part: Part, *, report: Callable[[int], None], limit: float) -> dict[str, Any]:
     headers = {"Content-Type": part.content_type}
     reply = await staff.call("POST", "/products/import", data=part.body, headers=headers)
     import_id = reply.expect(HTTPStatus.ACCEPTED)["id"]
     try:
-        async with asyncio.timeout(_LIMIT):
+        async with asyncio.timeout(limit):
             return await _followed(staff, import_id, report=report)
     except TimeoutError:
-        raise Unfinished(f"Import {import_id} has not finished within {_LIMIT:.0f} s.") from None
+        raise Unfinished(f"Import {import_id} has not finished within {limit:.0f} s.") from None
 
 
 async def _followed(staff: Api, import_id: str, *, report: Callable[[int], None]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The load generator: a process of its own, told what to do by one JSON object on standard input.
+"""The load generator: a process of its own, told what to do by a line of JSON on standard input.
 
-`python -m services.local.customer.load` answers with one JSON object of measurements on standard output. It is bounded
-by a duration, so that it ends even when the system under it does not answer.
+`python -m services.local.customer.load` makes its customers, warms everything up, says `ready`, waits for a line, and
+then measures: so its preparations are not counted. It answers with one JSON object on standard output.
 """
 
 import asyncio
@@ -10,10 +10,10 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http import HTTPStatus
 from itertools import cycle
-from typing import Any
+from typing import Any, cast
 
 from services.local.customer import client, figures
 from services.local.customer.actors import Customer
@@ -38,6 +38,7 @@ class Task:
     headers: dict[str, str] = field(default_factory=dict)
     clients: int = 1
     seconds: float = 10.0
+    warming: float = 0.0
     rate: float = 0.0
 
 
@@ -52,18 +53,24 @@ class Measured:
     failures: list[str] = field(default_factory=list)
 
 
-async def run(task: Task) -> Measured:
-    """Do it."""
+async def run(task: Task, ready: Callable[[], object]) -> Measured:
+    """Prepare, call `ready`, and do it."""
     async with client.connected(task.base_url, connections=64) as api:
         count = task.clients if task.kind in {"order", "pay"} else 0
         customers = [await _customer(api) for _ in range(count)]
-        measured, began = Measured(), time.monotonic()
-        if task.kind == "pay":
-            await _open(task, customers, measured)
-        else:
-            doers: list[Customer | None] = [*customers] or [None] * task.clients
-            await _closed(task, [_deed(task, api, doer) for doer in doers], measured)
-        measured.seconds = time.monotonic() - began
+        await _work(replace(task, seconds=task.warming), api, customers)
+        ready()
+        return await _work(task, api, customers)
+
+
+async def _work(task: Task, api: Api, customers: list[Customer]) -> Measured:
+    measured, began = Measured(), time.monotonic()
+    if task.kind == "pay":
+        await _open(task, customers, measured)
+    else:
+        doers: list[Customer | None] = [*customers] or [None] * task.clients
+        await _closed(task, [_deed(task, api, doer) for doer in doers], measured)
+    measured.seconds = time.monotonic() - began
     return measured
 
 
@@ -80,8 +87,7 @@ def _deed(task: Task, api: Api, customer: Customer | None) -> Deed:
     products = cycle(_shuffled(task.products))
 
     async def order() -> None:
-        if customer is not None:
-            (await customer.order((next(products), 1))).expect(HTTPStatus.CREATED)
+        (await cast("Customer", customer).order((next(products), 1))).expect(HTTPStatus.CREATED)
 
     async def read() -> None:
         # A cookie keeps the answer out of the gateway's cache.
@@ -155,9 +161,16 @@ def _tells_paid(timeline: dict[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Read the task, run it, write what was measured."""
-    measured = asyncio.run(run(Task(**json.load(sys.stdin))))
+    """Read the task, prepare, wait for the word, and write what was measured."""
+    task = Task(**json.loads(sys.stdin.readline()))
+    measured = asyncio.run(run(task, _wait_for_the_word))
     json.dump(asdict(measured), sys.stdout)
+
+
+def _wait_for_the_word() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
 
 
 if __name__ == "__main__":

@@ -44,7 +44,10 @@ class StripeProvider:
                     "amount": amount_minor,
                     "currency": currency.lower(),
                     "metadata": metadata,
-                    "payment_method_types": ["card"],
+                    "automatic_payment_methods": {
+                        "enabled": True,
+                        "allow_redirects": "never" if self._return_url is None else "always",
+                    },
                 },
                 {"idempotency_key": key},
             )
@@ -85,7 +88,7 @@ class StripeProvider:
     async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
         """Look through the intent's refunds, of which there are few."""
         page = await _ask(lambda: self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
-        found = [refund for refund in page.data if (refund.metadata or {}).get("refund_id") == refund_id]
+        found = [refund for refund in page.data if getattr(refund.metadata, "refund_id", None) == refund_id]
         return _refund(found[0]) if found else None
 
 
@@ -108,7 +111,7 @@ async def connect(
     try:
         yield StripeProvider(client, return_url=return_url)
     finally:
-        await http.close_async()
+        await http.close_async()  # type: ignore[no-untyped-call]
 
 
 async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -98,9 +98,11 @@ class Payment:
         amount = self.money(minor)
         return PaymentRefunded(**self._after(at), refund_id=refund_id, refund_amount=amount, reason=reason)
 
-    def fail_refund(self, *, refund_id: UUID, minor: int, reason: str | None, at: datetime) -> PaymentRefundFailed:
-        """A refund that had gone through came back: its debt is open again."""
-        self.refunded_minor -= minor
+    def fail_refund(
+        self, *, refund_id: UUID, minor: int, reason: str | None, was_counted: bool, at: datetime
+    ) -> PaymentRefundFailed:
+        """A refund failed: its debt is open again. `was_counted` says that it had gone through before."""
+        self.refunded_minor -= minor if was_counted else 0
         self._move(self._by_refunds())
         amount = self.money(minor)
         return PaymentRefundFailed(**self._after(at), refund_id=refund_id, refund_amount=amount, reason=reason)

@@ -81,7 +81,7 @@ UPDATE attempt SET due_at = CAST(:now AS timestamptz) + LEAST(interval '1 hour',
 WHERE id = :attempt_id AND status IN ('open', 'requires_action')
 """)
 _HURRY = text("""
-UPDATE attempt SET due_at = :now WHERE payment_id = :payment_id AND status IN ('open', 'requires_action')
+UPDATE attempt SET due_at = :now WHERE payment_id = :payment_id AND status IN ('open', 'requires_action') RETURNING id
 """)
 
 
@@ -183,7 +183,7 @@ async def postpone(session: AsyncSession, attempt_id: UUID, *, now: datetime) ->
 async def hurry(session: AsyncSession, payment_id: UUID, *, now: datetime) -> bool:
     """Look at once at whatever is awaited; answers whether anything is."""
     result = await session.execute(_HURRY, {"payment_id": payment_id, "now": now})
-    return bool(result.rowcount)
+    return bool(result.all())
 
 
 def _standing(row: Row[Any] | None) -> Standing | None:

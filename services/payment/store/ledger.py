@@ -32,9 +32,7 @@ _POSTINGS: Mapping[str, _Posting] = {
 }
 
 
-async def book(
-    session: AsyncSession, kind: str, payment: Payment, *, of: UUID, minor: int, at: datetime
-) -> None:
+async def book(session: AsyncSession, kind: str, payment: Payment, *, of: UUID, minor: int, at: datetime) -> None:
     """Book a movement once.
 
     :param kind: `capture`, `refund` or `refund_failure`.

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from services.product.api.dependencies import PUBLIC_ROOT, TAGS
 from services.product.operations import imports
 from services.product.payload import CSV, JSON_LINES, cut
-from services.product.shapes import ImportAccepted, ImportShown, ImportStatus, ProductBody
+from services.product.shapes import ImportAccepted, ImportShown, ImportStatus
 from services.product.store.imports import progress
 from services.shared.database import Transaction
 from services.shared.identity import Staff
@@ -33,7 +33,6 @@ _BODY = {
         },
     },
     "description": "Rows are products as in `POST /products`.",
-    "x-row": ProductBody.__name__,
 }
 
 

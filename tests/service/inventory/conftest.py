@@ -42,7 +42,7 @@ class Inventory:
 
     @property
     def callbacks(self) -> Any:
-        return appcallback_pb2_grpc.AppCallbackStub(self.channel)
+        return appcallback_pb2_grpc.AppCallbackStub(self.channel)  # type: ignore[no-untyped-call]  # generated
 
     def metadata(self, role: Role | None = None, user: UUID = BUYER, peer: str = "order") -> list[tuple[str, str]]:
         sent = [("dapr-api-token", "app-token"), ("dapr-caller-app-id", peer)]

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -33,7 +34,7 @@ async def client(shop: Shop) -> Client:
 
 
 @dataclass
-class Ledger(InventoryServicer):
+class Ledger(InventoryServicer):  # type: ignore[misc]  # generated code has no types
     """Levels by product; `reserved` units are held of each."""
 
     levels: dict[str, Level] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Ledger(InventoryServicer):
         self.levels[request.product_id] = after
         return SetLevelReply(outcome=SetLevelReply.SET, level=after)
 
-    async def _admit(self, context: grpc.aio.ServicerContext[object, object]) -> None:
+    async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}
         self.tokens.append(metadata["authorization"])
         if self.refusal is not None:

@@ -204,7 +204,7 @@ async def test_of_two_who_change_the_same_version_one_wins(shop: Shop, client: C
 async def test_a_change_touches_what_it_names_and_null_empties(shop: Shop, clock: Clock) -> None:
     product = await shop.create()
     clock.advance(seconds=5)
-    body = {
+    body: dict[str, object] = {
         "sku": "LAMP-1",
         "description": None,
         "brand": None,

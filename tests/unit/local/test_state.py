@@ -52,7 +52,7 @@ def test_a_record_whose_supervisor_is_gone_is_not_running(state: State) -> None:
     assert state.running() is None
 
 
-def test_a_process_is_known_by_its_id_and_start(state: State) -> None:
+def test_a_process_is_known_by_its_id_and_start() -> None:
     me = this_process()
 
     assert alive(me.pid, me.create_time()) == me

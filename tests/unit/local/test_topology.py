@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ APP = {
 }
 
 
-def written(folder: Path, *apps: dict[str, object], common: dict[str, object] | None = None) -> Path:
+def written(folder: Path, *apps: dict[str, object], common: Mapping[str, object] | None = None) -> Path:
     path = folder / "dapr.yaml"
     path.write_text(yaml.safe_dump({"version": 1, "common": common or {}, "apps": list(apps)}))
     return path

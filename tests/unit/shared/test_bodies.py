@@ -125,3 +125,21 @@ def test_text_that_cannot_be_stored_and_unknown_fields_are_refused(value: dict[s
 
 def test_other_text_is_welcome() -> None:
     assert Note(text="Ωmega 🙂", tags=["a"], names={"b": "c"}).text == "Ωmega 🙂"
+
+
+async def test_a_body_that_ends_early_is_not_taken_for_a_whole_one() -> None:
+    messages: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(messages)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "path": "/x", "query_string": b"", "headers": [], "method": "POST"}
+    await BodyLimits(Starlette(), limits={"": 10})(scope, receive, send)
+
+    assert sent[0]["status"] == 400

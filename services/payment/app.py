@@ -1,0 +1,94 @@
+"""Wire the payment service and serve it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.payment import api, subscriptions
+from services.payment.clients import stripe_provider
+from services.payment.clients.provider import Provider
+from services.payment.operations.closing import cancel_one_intent
+from services.payment.operations.hearing import act_on_one
+from services.payment.operations.refunding import execute_one
+from services.payment.operations.settling import settle_one
+from services.payment.operations.till import Till
+from services.payment.settings import API_KEY, CALL_SECONDS, WEBHOOK_SECRET, PaymentSettings
+from services.shared import service
+from services.shared.runtime import Runtime, Start, runtime_of
+from services.shared.timers import Timer
+
+Connect = Callable[[Runtime], AbstractAsyncContextManager[Provider]]
+"""How the service comes by its provider."""
+
+
+def create(start: Start, settings: PaymentSettings, connect: Connect | None = None) -> FastAPI:
+    """The application."""
+    opened = connect or _stripe(settings)
+
+    @asynccontextmanager
+    async def lifespan(runtime: Runtime) -> AsyncIterator[None]:
+        async with opened(runtime) as provider:
+            secret = runtime.secrets[WEBHOOK_SECRET]
+            runtime.add(
+                Till(database=runtime.database, provider=provider, sidecar=runtime.sidecar, webhook_secret=secret)
+            )
+            yield
+
+    return service.create_app(
+        "payment",
+        start=start,
+        settings=settings,
+        routers=api.routers,
+        events=subscriptions.door,
+        timers=timers,
+        lifespan=lifespan,
+    )
+
+
+def _stripe(settings: PaymentSettings) -> Connect:
+    @asynccontextmanager
+    async def connected(runtime: Runtime) -> AsyncIterator[Provider]:
+        async with stripe_provider.connect(
+            api_key=runtime.secrets[API_KEY],
+            address=settings.sidecart_stripe_api,
+            return_url=settings.sidecart_payment_return_url,
+            seconds=CALL_SECONDS,
+        ) as provider:
+            yield provider
+
+    return connected
+
+
+async def _webhooks(runtime: Runtime) -> bool:
+    return await act_on_one(runtime.part(Till), at=runtime.clock())
+
+
+async def _refunds(runtime: Runtime) -> bool:
+    return await execute_one(runtime.part(Till), at=runtime.clock())
+
+
+async def _attempts(runtime: Runtime) -> bool:
+    return await settle_one(runtime.part(Till), at=runtime.clock())
+
+
+async def _cancellations(runtime: Runtime) -> bool:
+    return await cancel_one_intent(runtime.part(Till), at=runtime.clock())
+
+
+timers = [
+    Timer(name="webhooks", seconds=0.25, step=_webhooks),
+    Timer(name="refunds", seconds=0.5, step=_refunds),
+    Timer(name="attempts", seconds=0.5, step=_attempts),
+    Timer(name="cancellations", seconds=2, step=_cancellations),
+]
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = PaymentSettings()
+    service.run(create(runtime_of("payment", settings), settings), settings, "payment")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Closing: an order that is given up takes no money any more, and gives back what it took."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.contracts.answers import CloseAsked, Closed, CloseOutcome
+from services.payment.clients.provider import CallInvalid, OutcomeUnknown
+from services.payment.domain.attempts import AttemptStatus
+from services.payment.domain.intents import FINAL
+from services.payment.domain.payables import PENDING, Payable, PayableState
+from services.payment.domain.payment import Payment
+from services.payment.domain.refunds import ORDER_CANCELLED
+from services.payment.operations import recording
+from services.payment.operations.till import Till
+from services.payment.store import attempts, payables, payments, refunds
+from services.payment.store.attempts import Standing
+
+
+async def keep_order(session: AsyncSession, payable: Payable) -> None:
+    """Keep what an event tells of an order; an older event changes nothing."""
+    await payables.save(session, payable)
+
+
+async def cancel_order(session: AsyncSession, payable: Payable, *, at: datetime) -> None:
+    """The order is cancelled: close its payable, and have its intent canceled or its money sent back."""
+    await payables.save(session, payable)
+    await payables.close(session, payable.order_id)
+    payment = await payments.find_of_order(session, payable.order_id)
+    if payment is None:
+        return
+    if payment.is_captured:
+        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=at)
+    elif not await attempts.hurry(session, payment.id, now=at) and payment.intent_id is not None:
+        await payments.cancel_at(session, payment.id, now=at)
+
+
+async def close(till: Till, order_id: UUID, asked: CloseAsked, *, at: datetime) -> Closed:
+    """Close a payable for the order service, which is about to expire the order.
+
+    Paid: it is captured. Busy: an attempt is open, ask again. Closed: no attempt will ever begin, and none waits. An
+    attempt that waits for its customer is ended at the provider first.
+    """
+    waiting = await _waiting(till, order_id)
+    if waiting is not None and waiting.payment.intent_id is not None:
+        try:
+            intent = await till.provider.cancel(waiting.payment.intent_id)
+        except OutcomeUnknown:
+            return Closed(order_id=order_id, outcome=CloseOutcome.BUSY)
+        await recording.record(till, waiting.attempt.id, intent, at=at)
+    async with till.database.begin() as session:
+        return await _close(session, order_id, asked)
+
+
+async def _waiting(till: Till, order_id: UUID) -> Standing | None:
+    async with till.database.begin() as session:
+        payment = await payments.find_of_order(session, order_id)
+        standing = await attempts.find_awaited(session, payment.id) if payment is not None else None
+    is_waiting = standing is not None and standing.attempt.status is AttemptStatus.REQUIRES_ACTION
+    return standing if is_waiting else None
+
+
+async def _close(session: AsyncSession, order_id: UUID, asked: CloseAsked) -> Closed:
+    await payables.add(session, _closed_payable(order_id, asked))
+    await payables.lock(session, order_id)
+    payment = await payments.find_of_order(session, order_id)
+    if payment is not None and payment.is_captured:
+        return Closed(order_id=order_id, outcome=CloseOutcome.PAID, payment_id=payment.id)
+    if payment is not None and await attempts.find_awaited(session, payment.id) is not None:
+        return Closed(order_id=order_id, outcome=CloseOutcome.BUSY, payment_id=payment.id)
+    await payables.close(session, order_id)
+    return Closed(order_id=order_id, outcome=CloseOutcome.CLOSED, payment_id=payment.id if payment else None)
+
+
+def _closed_payable(order_id: UUID, asked: CloseAsked) -> Payable:
+    return Payable(
+        order_id=order_id,
+        user_id=asked.user_id,
+        amount_minor=asked.amount.minor,
+        currency=asked.amount.currency,
+        state=PayableState.CLOSED,
+        order_version=asked.version,
+        order_status=PENDING,
+    )
+
+
+async def cancel_one_intent(till: Till, *, at: datetime) -> bool:
+    """Cancel the intent of a cancelled order at the provider; answers whether there was one."""
+    async with till.database.begin() as session:
+        payment = await payments.take_cancellation(session, now=at)
+    if payment is None:
+        return False
+    await _cancel_intent(till, payment, at)
+    return True
+
+
+async def _cancel_intent(till: Till, payment: Payment, at: datetime) -> None:
+    if payment.intent_id is not None and not payment.is_captured:
+        try:
+            intent = await till.provider.cancel(payment.intent_id)
+        except (OutcomeUnknown, CallInvalid):
+            return
+        await recording.record_missed(till, payment.id, intent, at=at)
+        if intent.status not in FINAL:
+            return
+    async with till.database.begin() as session:
+        await payments.cancellation_done(session, payment.id)

@@ -1,0 +1,85 @@
+"""Hearing what the provider tells by itself: kept first, acted on afterwards, by the same records as the answers."""
+
+from datetime import datetime
+
+import structlog
+
+from services.payment.clients import webhooks as wire
+from services.payment.clients.provider import CallInvalid, OutcomeUnknown
+from services.payment.domain.refunds import Refund
+from services.payment.operations import recording, refunding
+from services.payment.operations.settling import settle
+from services.payment.operations.till import Till
+from services.payment.store import payments, refunds, webhooks
+from services.payment.store.webhooks import Due, Received
+
+_INTENT = "payment_intent."
+_SUCCEEDED = "payment_intent.succeeded"
+
+log = structlog.get_logger()
+
+
+async def hear(till: Till, body: bytes, signature: str | None, *, at: datetime) -> None:
+    """Keep a signed event; repeats change nothing.
+
+    :raises BadSignature: it is not the provider's, or too old.
+    """
+    event = wire.read(body, signature, secret=till.webhook_secret)
+    about = event.data.object
+    received = Received(
+        id=event.id,
+        type=event.type,
+        kind=about.object,
+        object_id=about.id,
+        status=about.status,
+        payload=body.decode(),
+    )
+    async with till.database.begin() as session:
+        await webhooks.keep(session, received, now=at)
+
+
+async def act_on_one(till: Till, *, at: datetime) -> bool:
+    """Act on the event that is longest due; answers whether there was one."""
+    async with till.database.begin() as session:
+        due = await webhooks.take_due(session, now=at)
+    if due is None:
+        return False
+    try:
+        await _act(till, due, at)
+    except OutcomeUnknown:
+        async with till.database.begin() as session:
+            await webhooks.postpone(session, due.id, now=at)
+    else:
+        async with till.database.begin() as session:
+            await webhooks.done(session, due.id, now=at)
+    return True
+
+
+async def _act(till: Till, due: Due, at: datetime) -> None:
+    if due.type.startswith(_INTENT):
+        await _act_on_intent(till, due, at)
+    else:
+        await _act_on_refund(till, due, at)
+
+
+async def _act_on_intent(till: Till, due: Due, at: datetime) -> None:
+    async with till.database.begin() as session:
+        payment = await payments.find_by_intent(session, due.object_id)
+    if payment is None or payment.is_captured or await settle(till, payment.id, at=at):
+        return
+    if due.type == _SUCCEEDED:
+        await recording.record_missed(till, payment.id, await till.provider.retrieve(due.object_id), at=at)
+
+
+async def _act_on_refund(till: Till, due: Due, at: datetime) -> None:
+    async with till.database.begin() as session:
+        found: Refund | None = await refunds.find_by_reference(session, due.object_id, refund_id=due.refund_id)
+    if found is None:
+        log.warning("refund.unknown", reference=due.object_id)
+        return
+    try:
+        made = await till.provider.retrieve_refund(due.object_id)
+    except CallInvalid as invalid:
+        log.warning("refund.unreadable", reference=due.object_id, code=invalid.code)
+        return
+    await refunding.record(till, found.id, made, at=at)

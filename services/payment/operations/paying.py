@@ -1,0 +1,235 @@
+"""Paying: open the intent, begin an attempt, confirm it, record what became of it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.payment.clients import orders
+from services.payment.clients.provider import CallInvalid, OutcomeUnknown
+from services.payment.domain.attempts import (
+    AttemptStatus,
+    InvalidPaymentMethod,
+    OrderAlreadyPaid,
+    OrderNotFound,
+    OrderNotPayable,
+    PaymentInProgress,
+    PaymentNotDone,
+    PaymentRefused,
+)
+from services.payment.domain.payables import Payable, state_of
+from services.payment.domain.payment import Payment, payment_id_of
+from services.payment.operations import recording
+from services.payment.operations.till import Till, until
+from services.payment.store import attempts, payables, payments
+from services.payment.store.attempts import Beginning, Standing
+from services.payment.store.payments import Outlook
+from services.shared.idempotency import REPLAYED, check_fingerprint
+
+_PAYMENT_METHOD = "payment_method"
+_LOOK_AFTER = timedelta(seconds=0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pay:
+    """A customer's command to pay an order; `id` is the identity that its key gives it."""
+
+    id: UUID
+    user_id: UUID
+    order_id: UUID
+    payment_method: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """What is answered to a command, and whether it was answered before."""
+
+    standing: Standing
+    is_replay: bool
+
+
+class _Overtaken(Exception):
+    """Another request began an attempt first; what it began decides."""
+
+
+async def pay(till: Till, command: Pay, *, at: datetime) -> Paid:
+    """Try to pay an order once, however often the command comes.
+
+    An outcome that is not known after 8 seconds is answered as pending and resolved later.
+
+    :raises PaymentNotDone: the attempt was declined; that is recorded and its key keeps the answer.
+    :raises OrderNotFound: there is no such order of this customer.
+    :raises OrderNotPayable: the order was given up.
+    :raises OrderAlreadyPaid: it is paid.
+    :raises PaymentInProgress: another attempt is open.
+    :raises InvalidPaymentMethod: the provider does not know the method.
+    :raises RequestInProgress: the same command is still running after five seconds.
+    """
+    known = await _known(till, command)
+    if known is None:
+        try:
+            standing = await _attempt(till, command, at)
+        except _Overtaken:
+            known = await _known(till, command)
+            if known is None:
+                raise PaymentInProgress from None
+    return _answer(known or standing, is_replay=known is not None)
+
+
+async def _known(till: Till, command: Pay) -> Standing | None:
+    """The command's attempt once its outcome can be told; None when the command is to run."""
+
+    async def look() -> tuple[bool, Standing | None]:
+        async with till.database.begin() as session:
+            standing = await attempts.find(session, command.id)
+        if standing is None or standing.attempt.status is AttemptStatus.FAILED:
+            return False, None
+        check_fingerprint(standing.attempt.fingerprint, command.fingerprint)
+        attempt = standing.attempt
+        return attempt.status is AttemptStatus.OPEN and not attempt.is_answered, standing
+
+    return await till.settled(look)
+
+
+async def _attempt(till: Till, command: Pay, at: datetime) -> Standing:
+    deadline = till.deadline()
+    outlook = await _look(till, command)
+    intent_id = outlook.intent_id or await _open_intent(till, outlook, deadline)
+    begun = await _begin(till, command, intent_id, at)
+    if begun.payment.intent_id is None:
+        return await _leave_open(till, begun, at)
+    return await _confirm(till, begun, begun.payment.intent_id, deadline, at)
+
+
+async def _look(till: Till, command: Pay) -> Outlook:
+    async with till.database.begin() as session:
+        outlook = await payments.look(session, command.order_id)
+    if outlook is None:
+        outlook = await _ask_for_order(till, command.order_id)
+    if outlook.payable.user_id != command.user_id:
+        raise OrderNotFound
+    if not outlook.payable.is_open:
+        await _refuse_closed(till, command)
+    return outlook
+
+
+async def _ask_for_order(till: Till, order_id: UUID) -> Outlook:
+    order = await orders.find_payable(till.sidecar, order_id)
+    if order is None:
+        raise OrderNotFound
+    payable = Payable(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        amount_minor=order.amount.minor,
+        currency=order.amount.currency,
+        state=state_of(order.status),
+        order_version=order.version,
+        order_status=order.status,
+    )
+    async with till.database.begin() as session:
+        await payables.add(session, payable)
+    return Outlook(payable=payable, intent_id=None, settled=0)
+
+
+async def _open_intent(till: Till, outlook: Outlook, deadline: float) -> str | None:
+    """The id of a new, unconfirmed intent: no money can move by it yet. None when the provider does not answer."""
+    payable = outlook.payable
+    payment_id = payment_id_of(payable.order_id)
+    key, metadata = intent_key(payable.order_id, outlook.settled), intent_metadata(payable.order_id, payment_id)
+    call = till.provider.create(
+        key=key, amount_minor=payable.amount_minor, currency=payable.currency, metadata=metadata
+    )
+    try:
+        return (await until(deadline, call)).id
+    except OutcomeUnknown:
+        return None
+    except CallInvalid as invalid:
+        raise PaymentRefused(reason=invalid.code) from invalid
+
+
+def intent_key(order_id: UUID, settled: int) -> str:
+    """The key that an order's intent is created under; another one after attempts that never got an intent."""
+    return f"pi:{order_id}:{settled}" if settled else f"pi:{order_id}"
+
+
+def intent_metadata(order_id: UUID, payment_id: UUID) -> dict[str, str]:
+    """What the provider keeps beside an intent, to find ours by."""
+    return {"order_id": str(order_id), "payment_id": str(payment_id)}
+
+
+async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) -> Standing:
+    async with till.database.begin() as session:
+        payable = await payables.lock(session, command.order_id)
+        if payable is not None and payable.is_open:
+            beginning = Beginning(
+                attempt_id=command.id,
+                payment_id=payment_id_of(payable.order_id),
+                order_id=payable.order_id,
+                user_id=payable.user_id,
+                amount_minor=payable.amount_minor,
+                currency=payable.currency,
+                intent_id=intent_id,
+                payment_method=command.payment_method,
+                fingerprint=command.fingerprint,
+                at=at,
+            )
+            begun = await attempts.begin(session, beginning)
+            if begun is None:
+                raise _Overtaken
+            return begun
+    await _refuse_closed(till, command)
+    raise OrderNotPayable
+
+
+async def _refuse_closed(till: Till, command: Pay) -> None:
+    """Say why nothing can begin, unless the very same command has just been what closed it."""
+    async with till.database.begin() as session:
+        mine = await attempts.find(session, command.id)
+        payment = await payments.find_of_order(session, command.order_id)
+    if mine is not None and mine.attempt.status is not AttemptStatus.FAILED:
+        raise _Overtaken
+    raise _closed(payment)
+
+
+def _closed(payment: Payment | None) -> OrderAlreadyPaid | OrderNotPayable:
+    return OrderAlreadyPaid() if payment is not None and payment.is_captured else OrderNotPayable()
+
+
+async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float, at: datetime) -> Standing:
+    attempt = begun.attempt
+    key = confirmation_key(begun.payment.order_id, attempt.n)
+    try:
+        intent = await until(deadline, till.provider.confirm(intent_id, key=key, payment_method=attempt.payment_method))
+    except OutcomeUnknown:
+        return await _leave_open(till, begun, at)
+    except CallInvalid as invalid:
+        await recording.record_invalid(till, attempt.id, invalid.code, at=at)
+        raise _invalid(invalid) from invalid
+    standing = await recording.record(till, attempt.id, intent, at=at)
+    return await _leave_open(till, standing, at) if standing.attempt.status is AttemptStatus.OPEN else standing
+
+
+def confirmation_key(order_id: UUID, n: int) -> str:
+    """The key of an attempt's one confirmation."""
+    return f"confirm:{order_id}:{n}"
+
+
+def _invalid(invalid: CallInvalid) -> InvalidPaymentMethod | PaymentRefused:
+    return InvalidPaymentMethod() if invalid.param == _PAYMENT_METHOD else PaymentRefused(reason=invalid.code)
+
+
+async def _leave_open(till: Till, standing: Standing, at: datetime) -> Standing:
+    """Nobody knows yet: keep that the request is told so, and let the timer find out."""
+    async with till.database.begin() as session:
+        await attempts.answer(session, standing.attempt.id, due_at=at + _LOOK_AFTER)
+        return await attempts.lock(session, standing.attempt.id)
+
+
+def _answer(standing: Standing, *, is_replay: bool) -> Paid:
+    payment, attempt = standing.payment, standing.attempt
+    if attempt.status is AttemptStatus.DECLINED:
+        extra = {"payment_id": str(payment.id), "decline_code": attempt.decline_code}
+        raise PaymentNotDone(extra=extra, headers=REPLAYED if is_replay else {})
+    if attempt.status is AttemptStatus.FAILED:
+        raise _closed(payment)
+    return Paid(standing=standing, is_replay=is_replay)

@@ -1,0 +1,149 @@
+"""Levels are counted, adjusted and opened."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+
+from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelReply
+from services.shared.identity import Role
+from tests.service.inventory.conftest import BUYER, Inventory
+from tests.service.inventory.orders import opening
+
+SET, BELOW_RESERVED, STALE = SetLevelReply.SET, SetLevelReply.BELOW_RESERVED, SetLevelReply.STALE
+
+
+async def test_the_first_count_begins_a_level(inventory: Inventory) -> None:
+    lamp = uuid4()
+
+    reply = await inventory.set_level(lamp, on_hand=7, reason="delivery")
+
+    assert (reply.outcome, reply.level.on_hand, reply.level.reserved, reply.level.version) == (SET, 7, 0, 1)
+    fact = (await inventory.facts())[-1]
+    assert (fact["type"], fact["aggregate_id"], fact["version"]) == ("stock.set", lamp, 1)
+    assert (fact["data"]["change"], fact["data"]["reason"]) == (7, "delivery")
+    (entry,) = await inventory.rows("SELECT * FROM stock_entry")
+    assert (entry["kind"], entry["reason"], entry["actor"]) == ("counted", "delivery", f"staff:{BUYER}")
+
+
+async def test_a_level_is_adjusted_by_a_difference(inventory: Inventory) -> None:
+    (lamp,) = await inventory.stocked(7)
+
+    reply = await inventory.set_level(lamp, adjust_by=-3)
+
+    assert (reply.outcome, reply.level.on_hand, reply.level.version) == (SET, 4, 2)
+    assert (await inventory.facts())[-1]["data"]["reason"] == "adjusted"
+
+
+async def test_a_level_does_not_fall_below_what_is_reserved(inventory: Inventory) -> None:
+    (lamp,) = await inventory.stocked(7)
+    await inventory.reserve(uuid4(), {lamp: 5})
+
+    reply = await inventory.set_level(lamp, on_hand=4)
+
+    assert (reply.outcome, reply.level.on_hand, reply.level.reserved) == (BELOW_RESERVED, 7, 5)
+    assert await inventory.level(lamp) == (7, 5)
+
+
+async def test_a_refused_first_change_leaves_no_level_behind(inventory: Inventory) -> None:
+    lamp = uuid4()
+
+    outcomes = [
+        (await inventory.set_level(lamp, adjust_by=-1)).outcome,
+        (await inventory.set_level(lamp, on_hand=1, if_version=3)).outcome,
+    ]
+
+    assert outcomes == [BELOW_RESERVED, STALE]
+    assert await inventory.rows("SELECT * FROM stock_level") == []
+    assert await inventory.facts() == []
+
+
+async def test_a_level_that_has_changed_is_not_overwritten(inventory: Inventory) -> None:
+    (lamp,) = await inventory.stocked(7)
+    await inventory.set_level(lamp, on_hand=8, if_version=1)
+
+    reply = await inventory.set_level(lamp, on_hand=9, if_version=1)
+
+    assert (reply.outcome, reply.level.on_hand, reply.level.version) == (STALE, 8, 2)
+
+
+async def test_two_adjustments_at_once_both_count(inventory: Inventory) -> None:
+    lamp = uuid4()
+
+    await asyncio.gather(*(inventory.set_level(lamp, adjust_by=1) for _ in range(10)))
+
+    assert await inventory.level(lamp) == (10, 0)
+    assert await inventory.ledger_differences() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "slug"),
+    [
+        ({}, "level-invalid"),
+        ({"on_hand": 10**9 + 1}, "level-invalid"),
+        ({"adjust_by": 2**62}, "level-invalid"),
+        ({"on_hand": 1, "reason": "x" * 501}, "reason-invalid"),
+        ({"on_hand": 1, "reason": "\x00"}, "reason-invalid"),
+    ],
+)
+async def test_an_absurd_change_is_an_invalid_argument(
+    inventory: Inventory, change: dict[str, int | str], slug: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await inventory.set_level(uuid4(), **change)
+
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, slug)
+
+
+async def test_unknown_products_are_absent_from_the_levels(inventory: Inventory) -> None:
+    lamp, cable = sorted(await inventory.stocked(1, 2))
+    request = GetLevelsRequest(product_ids=[str(cable), str(uuid4()), str(lamp)])
+
+    reply = await inventory.stub.GetLevels(request, metadata=inventory.metadata(Role.STAFF))
+
+    assert [level.product_id for level in reply.levels] == [str(lamp), str(cable)]
+
+
+async def test_at_most_500_levels_are_read_at_once(inventory: Inventory) -> None:
+    request = GetLevelsRequest(product_ids=[str(uuid4())] * 501)
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await inventory.stub.GetLevels(request, metadata=inventory.metadata(Role.STAFF))
+
+    assert refused.value.details() == "too-many-ids"
+
+
+async def test_opening_stock_is_booked_once_for_each_product(inventory: Inventory) -> None:
+    lamp, cable = sorted([uuid4(), uuid4()])
+
+    told = [await inventory.deliver(opening((lamp, 100), (cable, 0), (lamp, 7))) for _ in range(2)]
+    told.append(await inventory.deliver(opening((cable, 50))))
+
+    assert set(told) == {"SUCCESS"}
+    assert [await inventory.level(lamp), await inventory.level(cable)] == [(100, 0), (0, 0)]
+    facts = [(fact["aggregate_id"], fact["version"], fact["data"]["change"]) for fact in await inventory.facts()]
+    assert sorted(facts) == [(lamp, 1, 100), (cable, 1, 0)]
+    assert await inventory.ledger_differences() == []
+
+
+async def test_opening_stock_comes_too_late_after_any_other_booking(inventory: Inventory) -> None:
+    (lamp,) = await inventory.stocked(3)
+
+    await inventory.deliver(opening((lamp, 100)))
+
+    assert await inventory.level(lamp) == (3, 0)
+
+
+async def test_a_hundred_times_opened_at_once_is_opened_once(inventory: Inventory) -> None:
+    products = [UUID(int=number) for number in range(1, 21)]
+
+    await asyncio.gather(
+        *(inventory.deliver(opening(*((product, 10) for product in products))) for _ in range(10)),
+        *(inventory.set_level(product, adjust_by=5) for product in products[:5]),
+    )
+
+    levels = [(await inventory.level(product))[0] for product in products]
+    assert set(levels[5:]) == {10}
+    assert set(levels[:5]) <= {5, 15}
+    assert await inventory.ledger_differences() == []

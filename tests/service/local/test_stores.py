@@ -1,0 +1,225 @@
+"""The embedded stores as the commands start, show and stop them."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from redis.asyncio import Redis
+from typer.testing import CliRunner, Result
+
+from services.local import boot, ports, streams, topology
+from services.local.cli import NOTHING_RUNS, app
+from services.local.plan import Plan, unmoved_ports
+from services.local.refusals import AlreadyRunning, PortTaken, StartFailed
+from services.local.state import ELSEWHERE, State
+from services.local.topology import PUBLIC_PORT, Ports
+from tests.conditions import wait_until
+
+
+@pytest.fixture(scope="module")
+def offset() -> int:
+    return ports.free_offset(unmoved_ports(topology.load()))
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory, offset: int) -> Iterator[State]:
+    """The stores of a checkout, started by the command; other tests may stop and start them."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(ELSEWHERE, str(tmp_path_factory.mktemp("checkout") / "state"))
+        state = State()
+        assert command("stores", "--detach", "--port", str(PUBLIC_PORT + offset)).exit_code == 0
+        yield state
+        command("down")
+        Plan(state, Ports(offset=offset)).cluster.remove()
+
+
+@pytest.fixture
+def stores(state: State, offset: int) -> Plan:
+    """The running stores; started again where a test has stopped them."""
+    if state.running() is None:
+        assert command("stores", "--detach", "--port", str(PUBLIC_PORT + offset)).exit_code == 0
+    return Plan(state, Ports(offset=offset))
+
+
+def command(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, arguments)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def pids(plan: Plan) -> dict[str, int]:
+    record = plan.state.read()
+    assert record is not None
+    return {process.name: process.pid for process in record.processes}
+
+
+def test_status_shows_every_store_healthy(stores: Plan) -> None:
+    result = command("status", "--json")
+
+    shown = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert shown["running"] is True
+    assert {row["name"]: row["health"] for row in shown["processes"]} == dict.fromkeys(pids(stores), "healthy")
+    assert {row["kind"] for row in shown["processes"]} == {"store", "stand-in"}
+
+
+def test_every_service_has_a_database_that_no_other_may_enter(stores: Plan) -> None:
+    secrets = stores.secrets
+    with psycopg.connect(secrets["order-database-url"]) as connection:
+        (role,) = connection.execute("SELECT current_user").fetchone() or ()
+        tables = connection.execute("SELECT count(*) FROM pg_tables WHERE tableowner = 'order'").fetchone()
+
+    assert role == "order"
+    assert tables != (0,)
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(secrets["order-database-url"].replace("/order", "/payment").replace("//order:", "//order:"))
+
+
+def test_stores_refuse_whoever_has_no_password(stores: Plan) -> None:
+    for port in (stores.ports.redis, stores.ports.broker):
+        with redis.Redis(port=port) as anonymous, pytest.raises(redis.AuthenticationError):
+            anonymous.ping()
+    with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+        psycopg.connect(host="127.0.0.1", port=stores.ports.postgres, user="postgres", dbname="postgres")
+
+
+def test_the_environment_for_dapr_run_is_written(stores: Plan) -> None:
+    written = (stores.state.root / "environment").read_text()
+
+    assert f"export SIDECART_BROKER_HOST=127.0.0.1:{stores.ports.broker}\n" in written
+    assert f"export APP_API_TOKEN={stores.secrets['app-api-token']}\n" in written
+
+
+def test_starting_what_runs_already_changes_nothing(stores: Plan) -> None:
+    before = pids(stores)
+
+    result = command("stores", "--detach", "--port", str(stores.ports.public))
+
+    assert result.exit_code == 0
+    assert pids(stores) == before
+
+
+def test_starting_over_what_runs_is_refused(stores: Plan) -> None:
+    with pytest.raises(AlreadyRunning):
+        command("stores", "--detach", "--fresh", "--port", str(stores.ports.public))
+
+
+def test_logs_show_what_a_store_has_written(stores: Plan) -> None:
+    stores.state.log("redis").open("a").write("a line of redis\n")
+
+    assert "a line of redis" in command("logs", "redis").stdout
+
+
+async def test_streams_are_trimmed_behind_every_group(stores: Plan) -> None:
+    async with Redis.from_url(stores.broker_url, decode_responses=True) as broker:
+        first, second, third = [await broker.xadd("facts", {"n": str(n)}) for n in range(3)]
+        await broker.xadd("unread", {"n": "0"})
+        for group in ("fast", "slow"):
+            await broker.xgroup_create("facts", group, id="0")
+        await broker.xreadgroup("fast", "fast", {"facts": ">"})
+        await broker.xack("facts", "fast", first, second, third)
+        await broker.xreadgroup("slow", "slow", {"facts": ">"}, count=2)
+        await broker.xack("facts", "slow", first)
+
+        removed = await streams.trim_all(broker)
+
+        assert removed == 1
+        assert [entry for entry, _ in await broker.xrange("facts")] == [second, third]
+        assert await broker.xlen("unread") == 1
+        await broker.delete("facts", "unread")
+
+
+def test_a_killed_store_comes_back_with_what_it_had_accepted(stores: Plan) -> None:
+    before = pids(stores)["broker"]
+    with redis.Redis.from_url(stores.broker_url) as broker:
+        broker.xadd("kept", {"n": "1"})
+
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: pids(stores)["broker"] != before)
+
+    with redis.Redis.from_url(stores.broker_url) as broker:
+        wait_until(lambda: _answers(broker))
+        assert broker.xlen("kept") == 1
+
+
+def _answers(broker: "redis.Redis[bytes]") -> bool:
+    try:
+        return bool(broker.ping())
+    except redis.ConnectionError:
+        return False
+
+
+def test_nothing_outlives_a_supervisor_that_is_killed(stores: Plan) -> None:
+    record = stores.state.running()
+    assert record is not None
+
+    os.kill(record.supervisor, signal.SIGKILL)
+
+    wait_until(lambda: all(process.process() is None for process in record.processes))
+    assert command("status").exit_code == NOTHING_RUNS
+
+
+def test_data_survives_a_stop_and_a_start_and_a_fresh_start_forgets_it(stores: Plan) -> None:
+    port = str(stores.ports.public)
+    with psycopg.connect(stores.cluster.url(), autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS n")
+
+    assert "stopped" in command("down").stdout
+    assert command("stores", "--detach", "--port", port).exit_code == 0
+    with psycopg.connect(stores.cluster.url()) as connection:
+        assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+
+    command("down")
+    assert command("stores", "--detach", "--fresh", "--port", port).exit_code == 0
+    fresh = Plan(stores.state, stores.ports)
+    assert fresh.secrets["postgres-password"] != stores.secrets["postgres-password"]
+    with psycopg.connect(fresh.cluster.url()) as connection:
+        assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+
+
+def test_when_nothing_runs_status_says_so_and_stopping_is_no_mistake(stores: Plan) -> None:
+    command("down")
+
+    shown = command("status", "--json")
+
+    assert shown.exit_code == NOTHING_RUNS
+    assert json.loads(shown.stdout) == {"running": False, "processes": []}
+    assert "Nothing was running" in command("down").stdout
+    assert stores.state.read() is not None
+
+
+def test_a_taken_port_is_refused_before_anything_starts(stores: Plan) -> None:
+    command("down")
+
+    with (
+        socket.create_server(("127.0.0.1", stores.ports.redis)),
+        pytest.raises(StartFailed, match=f"Port {stores.ports.redis} is taken by"),
+    ):
+        command("stores", "--detach", "--port", str(stores.ports.public))
+
+
+async def test_a_failed_start_leaves_nothing_behind(tmp_path: Path, offset: int) -> None:
+    options = boot.Options(state=State(tmp_path), offset=offset + 10, stores_only=True)
+    told: list[str] = []
+
+    with (
+        socket.create_server(("127.0.0.1", Ports(offset=offset + 10).postgres)),
+        pytest.raises(PortTaken),
+    ):
+        await boot.run(options, told.append, _never)
+
+    record = options.state.read()
+    assert record is not None
+    assert record.phase == "failed"
+    assert not record.processes
+
+
+async def _never() -> None:
+    pytest.fail("nothing became healthy")
