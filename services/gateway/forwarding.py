@@ -1,5 +1,6 @@
 """Forwarding: one call through the sidecar, told apart from the sidecar's own failures."""
 
+import io
 import string
 from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
@@ -92,7 +93,7 @@ async def forward(
             method,
             URL(address, encoded=True),
             headers=headers,
-            data=body or None,
+            data=io.BytesIO(body) if body else None,  # large bytes would be copied in one piece
             timeout=timeout,
             allow_redirects=False,
             skip_auto_headers=_UNTOUCHED,

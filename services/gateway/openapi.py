@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -115,15 +114,14 @@ def merged(own: Document, documents: Mapping[str, Document]) -> Document:
 
 def _ambiguous(documents: Mapping[str, Document]) -> frozenset[str]:
     """Schema names that mean, or through their references could mean, different things in different services."""
-    found = [document.get("components", {}).get("schemas", {}) for document in documents.values()]
-    counted = Counter(name for schemas in found for name in schemas)
-    spelled = {
-        name: {json.dumps(schemas[name], sort_keys=True) for schemas in found if name in schemas} for name in counted
-    }
+    spelled: dict[str, list[str]] = {}
+    for document in documents.values():
+        for name, schema in document.get("components", {}).get("schemas", {}).items():
+            spelled.setdefault(name, []).append(json.dumps(schema, sort_keys=True))
     return frozenset(
         name
         for name, spellings in spelled.items()
-        if name not in _REPLACED and counted[name] > 1 and (len(spellings) > 1 or "$ref" in next(iter(spellings)))
+        if name not in _REPLACED and len(spellings) > 1 and (len(set(spellings)) > 1 or '"$ref"' in spellings[0])
     )
 
 

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -101,25 +103,37 @@ class Rates:
     itself, and requests keep flowing.
     """
 
-    def __init__(self, url: str, *, factor: float = 1.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        factor: float = 1.0,
+        rest_seconds: float = _REST_SECONDS,
+        most_remembered: int = _MOST_REMEMBERED,
+    ) -> None:
         """Prepare; nothing is opened until it is used.
 
         :param url: `redis://:password@host:port/database`.
         :param factor: multiplies every limit.
+        :param rest_seconds: how long Redis is left alone after it was away.
+        :param most_remembered: how many windows' ends are remembered.
         """
-        patience = {"socket_timeout": _ANSWER_SECONDS, "socket_connect_timeout": _ANSWER_SECONDS}
-        self._redis = RedisStorage(
-            f"async+{url}", implementation="redispy", key_prefix="rates", retry=Retry(NoBackoff(), 1), **patience
+        self._pool = ConnectionPool.from_url(
+            url, socket_timeout=_ANSWER_SECONDS, socket_connect_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 1)
         )
+        pool: Any = self._pool  # limits names only plain values as options
+        self._redis = RedisStorage(f"async+{url}", implementation="redispy", key_prefix="rates", connection_pool=pool)
         self._memory = MemoryStorage()
         self._factor = factor
+        self._rest_seconds = rest_seconds
+        self._most_remembered = most_remembered
         self._ends: dict[str, float] = {}
         self._away_until = float("-inf")
         self._is_away = False
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._redis.storage.aclose()
+        await self._pool.aclose()
 
     async def count(self, item: RateLimitItemPerMinute, key: str) -> Standing:
         """Count one request."""
@@ -131,10 +145,7 @@ class Rates:
 
     async def is_ready(self) -> bool:
         """Whether Redis answers."""
-        try:
-            return await self._redis.check()
-        except (RedisError, OSError):
-            return False
+        return await self._redis.check()
 
     async def _standing(self, item: RateLimitItemPerMinute, key: str, *, amount: int) -> Standing:
         if time.monotonic() >= self._away_until:
@@ -160,13 +171,13 @@ class Rates:
         return Standing(limit=max(1, round(item.amount * self._factor)), used=used, reset=reset)
 
     def _remember(self, key: str, end: float) -> float:
-        if len(self._ends) >= _MOST_REMEMBERED:
+        if len(self._ends) >= self._most_remembered:
             self._ends.clear()
         self._ends[key] = end
         return end
 
     def _note_away(self, error: Exception) -> None:
-        self._away_until = time.monotonic() + _REST_SECONDS
+        self._away_until = time.monotonic() + self._rest_seconds
         if not self._is_away:
             self._is_away = True
             log.warning("rates.redis_away", error=type(error).__name__)

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+
+from grpc.aio import UnaryUnaryMultiCallable
 
 from services.gateway.forwarding import ServiceUnavailable, forward
 from services.gateway.rates import Rates
@@ -65,7 +66,7 @@ class Readiness:
         return [] if answer.status_code == _OK else _named(bytes(answer.body)) or [app_id]
 
     async def _of_grpc(self, app_id: str, channel: GrpcChannel) -> list[str]:
-        ask: Callable[..., Any] = channel.channel.unary_unary(_GRPC_HEALTH)
+        ask: UnaryUnaryMultiCallable[bytes, bytes] = channel.channel.unary_unary(_GRPC_HEALTH)
         try:
             await channel.call(ask, b"", seconds=_SECONDS, repeatable=False)
         except (SidecarAway, CallRefused):

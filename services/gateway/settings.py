@@ -11,6 +11,6 @@ class GatewaySettings(Settings):
     sidecart_rate_limit_factor: float = Field(default=1.0, gt=0)
     """Every rate limit is multiplied by this; load tests raise it."""
     sidecart_trusted_proxies: str = ""
-    """Addresses or networks, separated by commas, whose `X-Forwarded-For` and `-Proto` are believed; by default none."""
+    """Addresses or networks, separated by commas, whose `X-Forwarded-*` is believed; by default nobody's is."""
     sidecart_most_in_flight: int = Field(default=512, gt=0)
     """Requests that may be forwarded at the same time; the next is sent away, so that none waits for ever."""

@@ -148,7 +148,7 @@ async def _greet(system: System, steps: Steps, *, seed: bool) -> None:
     if seed:
         await seeding.seed_if_empty(system.base_url, system.secrets, steps)
     await _show(system)
-    console.out.print(console.next_steps(system.ports))
+    console.out.print(console.next_steps(system.ports), soft_wrap=True)
 
 
 async def _greet_and_stay(system: System, steps: Steps, *, seed: bool) -> None:
@@ -161,7 +161,7 @@ async def _greet_and_stay(system: System, steps: Steps, *, seed: bool) -> None:
 
 async def _explain_stores(system: System) -> None:
     await _show(system)
-    console.out.print(f"\n  . {system.state.root / 'environment'} && dapr run -f dapr/dapr.yaml\n")
+    console.out.print(f"\n  . {system.state.root / 'environment'} && dapr run -f dapr/dapr.yaml\n", soft_wrap=True)
 
 
 async def _show(system: System) -> None:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-POLL = 0.08
-"""Seconds between two looks at something that is starting."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
+"""Seconds between two looks at something that is starting: looking often would cost what it needs for itself."""
 
 PROBE_TIMEOUT = 2.0
 """Seconds after which silence counts as no."""
@@ -23,10 +23,12 @@ async def answers(probe: str) -> bool:
 
 async def becomes_true(check: Callable[[], Awaitable[bool]], *, within: float) -> bool:
     """Whether the check succeeds within so many seconds; it is asked again and again."""
+    pause = FIRST_PAUSE
     try:
         async with asyncio.timeout(within):
-            while not await check():  # noqa: ASYNC110 - other processes set no event of ours
-                await asyncio.sleep(POLL)
+            while not await check():
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.3, LONGEST_PAUSE)
     except TimeoutError:
         return False
     return True

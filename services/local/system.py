@@ -110,7 +110,7 @@ class System:
         told = ""
         while supervisor.poll() is None:
             record = self.state.read()
-            if record and record.message != told and report:
+            if record and report and record.message != told and record.phase is not Phase.FAILED:
                 told = record.message
                 report(told)
             if record and record.phase is Phase.HEALTHY:

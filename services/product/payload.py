@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.product.shapes import ProductBody, RowError
+from services.product.shapes import LARGEST_NUMBER, ProductBody, RowError
 from services.product.store.imports import Chunk
 from services.shared.errors import Invalid, Refusal
 
@@ -103,12 +103,13 @@ def _product(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _literal(cell: str) -> str | int | float | bool:
-    """A cell that reads as a JSON number or boolean is one; everything else, `007` too, is text."""
+    """A cell that reads as a JSON number that is not too large, or as a boolean, is one; `007` is text."""
     try:
         found = json.loads(cell)
     except (ValueError, RecursionError):
         return cell
-    return found if isinstance(found, (bool, int, float)) else cell
+    fits = isinstance(found, (bool, int, float)) and abs(found) <= LARGEST_NUMBER
+    return found if fits else cell
 
 
 def read(chunk: Chunk) -> ReadRows:

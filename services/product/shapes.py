@@ -11,7 +11,7 @@ from services.contracts.money import Money, Price
 from services.shared.bodies import Body
 from services.shared.pages import Page
 
-_LARGEST_NUMBER = 2**53
+LARGEST_NUMBER = 2**53
 _LARGEST_STOCK = 10**9
 
 Sku = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$", examples=["LAMP-1"])]
@@ -29,8 +29,8 @@ CategoryPath = Annotated[
 ]
 Brand = Annotated[str, Field(min_length=1, max_length=120, pattern=r"\S")]
 Gtin = Annotated[str, Field(pattern=r"^\d{8,14}$")]
-_Number = Annotated[StrictInt, Field(ge=-_LARGEST_NUMBER, le=_LARGEST_NUMBER)]
-_Fraction = Annotated[StrictFloat, Field(ge=-_LARGEST_NUMBER, le=_LARGEST_NUMBER, allow_inf_nan=False)]
+_Number = Annotated[StrictInt, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+_Fraction = Annotated[StrictFloat, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
 Attributes = Annotated[
     dict[
         Annotated[str, Field(min_length=1, max_length=120)],

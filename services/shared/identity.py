@@ -24,6 +24,7 @@ AUDIENCE = "sidecart"
 ALGORITHM = "EdDSA"
 LEEWAY_SECONDS = 5
 _REFETCH_SECONDS = 5.0
+_MOST_REMEMBERED = 4096
 
 
 class Role(StrEnum):
@@ -84,13 +85,17 @@ KeySetSource = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class KeyRing:
-    """The public keys that sign access tokens, fetched when first needed and again for an unknown key id."""
+    """The public keys that sign access tokens, fetched when first needed and again for an unknown key id.
+
+    A token that was found good stays good until it expires: checking a signature costs more than all else in a read.
+    """
 
     def __init__(self, fetch: KeySetSource) -> None:
         """`fetch` answers a JSON Web Key Set (RFC 7517)."""
         self._fetch = fetch
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
+        self._verified: dict[str, tuple[float, Principal]] = {}
 
     async def verify(self, token: str) -> Principal:
         """The principal of an access token (RFC 9068: `typ` is `at+jwt`).
@@ -98,12 +103,23 @@ class KeyRing:
         :raises TokenExpired: its time is over.
         :raises TokenInvalid: anything else is wrong with it.
         """
+        expires_at, principal = self._verified.get(token, (0.0, None))
+        if principal is not None and time.time() < expires_at:
+            return principal
+        claims = await self._claims(token)
+        principal = _principal(claims, token)
+        if len(self._verified) >= _MOST_REMEMBERED:
+            self._verified.clear()
+        self._verified[token] = float(claims["exp"]), principal
+        return principal
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
             key = await self._key(str(header.get("kid")))
             if header.get("typ") != "at+jwt" or key is None:
                 raise TokenInvalid
-            claims = jwt.decode(
+            return jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
@@ -112,23 +128,26 @@ class KeyRing:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "iss", "aud"]},
             )
-            return _principal(claims, token)
         except jwt.ExpiredSignatureError as error:
             raise TokenExpired from error
-        except (jwt.InvalidTokenError, ValueError, KeyError) as error:
+        except jwt.InvalidTokenError as error:
             raise TokenInvalid from error
 
     async def _key(self, key_id: str) -> jwt.PyJWK | None:
         if key_id not in self._keys and time.monotonic() - self._fetched_at > _REFETCH_SECONDS:
             found = await self._fetch()
             self._fetched_at = time.monotonic()
+            self._verified.clear()
             self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(dict(found)).keys if key.key_id}
         return self._keys.get(key_id)
 
 
 def _principal(claims: Mapping[str, Any], token: str) -> Principal:
-    session_id = UUID(claims["sid"]) if "sid" in claims else None
-    return Principal(id=UUID(claims["sub"]), role=Role(claims["role"]), token=token, session_id=session_id)
+    try:
+        session_id = UUID(claims["sid"]) if "sid" in claims else None
+        return Principal(id=UUID(claims["sub"]), role=Role(claims["role"]), token=token, session_id=session_id)
+    except (ValueError, KeyError) as error:
+        raise TokenInvalid from error
 
 
 _bearer = HTTPBearer(auto_error=False, description="An access token from `POST /users/login`.")

@@ -47,6 +47,7 @@ class Pace:
 
     settling: float = 5.0
     idle: float = 10.0
+    arriving: float = 2.0
     warming: float = 1.0
     probe: float = 3.0
     one: float = 10.0
@@ -175,17 +176,31 @@ class Bench:
         )
 
     async def _products(self) -> list[str]:
-        """Some products that there are enough of."""
+        """Some products that can be bought, once the stock of an import has arrived."""
         found: list[str] = []
         cursor: dict[str, str] = {}
         async with client.connected(self.where.base_url) as api:
+            await self._stock_arrives(api)
             while len(found) < _PRODUCTS:
-                page = await api.get("/products", limit="100", **cursor)
+                page = await api.get("/products/search", in_stock="true", limit="100", **cursor)
                 found += [card["id"] for card in page["items"]]
                 if page["next_cursor"] is None:
                     break
                 cursor = {"cursor": page["next_cursor"]}
         return found
+
+    async def _stock_arrives(self, api: Api) -> None:
+        """Opening stock comes by events: wait for the first of it, and then until there is no more coming."""
+
+        async def total() -> int:
+            await asyncio.sleep(self.pace.arriving)
+            found: int = (await api.get("/products/search", in_stock="true", limit="1"))["total"]
+            return found
+
+        now = await eventually(total, bool, what="a product being in stock", within=60)
+        before = 0
+        while now != before:
+            before, now = now, await total()
 
     def _load(self, task: Task) -> Load:
         """Run the load generator; only what happens after its preparations counts.

@@ -22,7 +22,9 @@ from services.local.customer.place import Place
 from services.local.refusals import Refusal
 from services.local.state import State
 
-CHECKOUT = State()
+HERE = partial(place.running, State())
+"""The system that runs in this checkout."""
+
 _SHOWN_ERRORS = 20
 
 
@@ -51,9 +53,7 @@ class Measures:
     running: Callable[[Place], list[Figure]] = bench.measure_running
 
 
-def register(
-    app: typer.Typer, find: Callable[[], Place] = partial(place.running, CHECKOUT), measures: Measures = Measures()
-) -> None:
+def register(app: typer.Typer, find: Callable[[], Place] = HERE, measures: Measures = Measures()) -> None:
     """Add the commands to the command line; `find` tells which system they are about."""
     commands = Commands(find, measures)
     users = typer.Typer(help="Accounts.", no_args_is_help=True)

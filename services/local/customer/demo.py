@@ -30,7 +30,7 @@ async def play(place: Place) -> None:
         await _prepare(narrator, cast, os.environ)
         found = await buy_and_receive(narrator, cast)
         await unhappy.play(narrator, cast, found[0]["id"])
-    console.out.print(f"\nAll of it is so. The mail: {place.mailbox_url}   the API: {place.base_url}/docs")
+    console.out.print(f"\nAll of it is so.\n  Mail  {place.mailbox_url}\n  API   {place.base_url}/docs")
 
 
 def reference_file(environment: Mapping[str, str]) -> Path:
@@ -42,7 +42,7 @@ async def _prepare(narrator: Narrator, cast: Cast, environment: Mapping[str, str
     narrator.chapter("The catalogue")
     file = reference_file(environment)
     if not file.exists():
-        narrator.console.print(f"  There is no {file}: the journey uses the generated demo catalogue.")
+        narrator.console.print(f"  There is no {file}, so the generated catalogue is used.", soft_wrap=True)
     elif await _has(cast, first_product(file)):
         narrator.console.print("  The reference catalogue is here already.")
     else:
@@ -94,7 +94,8 @@ async def _search(narrator: Narrator, cast: Cast) -> list[Json]:
         answer = await eventually(
             lambda: cast.anyone.get("/products/search", q=QUERY, in_stock="true"),
             lambda answer: len(answer["items"]) > 1,
-            what="finding two products",
+            what="finding two products that are in stock",
+            within=60,
         )
         cards: list[Json] = answer["items"]
         for card in cards[:3]:

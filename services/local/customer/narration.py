@@ -78,7 +78,7 @@ class Narrator:
         took = (time.perf_counter() - began) * 1000
         self.console.print(f"  [green]✓[/] {escape(words)} [dim]{took:.0f} ms[/]")
         for remark in step.remarks:
-            self.console.print(f"      [dim]{escape(remark)}[/]")
+            self.console.print(f"      [dim]{escape(remark)}[/]", soft_wrap=True)
 
 
 def short(identifier: str) -> str:

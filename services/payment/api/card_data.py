@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from services.payment.domain.attempts import CardDataRefused
 
-_CARD_NUMBER = re.compile(r"\d(?:[ .-]?\d){11,18}")
+_CARD_NUMBER = re.compile(r"\d(?:[ -]?\d){11,18}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 

@@ -1,36 +1,14 @@
-"""Carts of customers and guests, and the one order that a cart makes."""
+"""Carts of customers and guests."""
 
 import asyncio
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import httpx2
 import pytest
 
 from services.shared.sidecar import SidecarAway, StateItem
+from tests.service.order.baskets import EMPTY, guest_with, put, show, units
 from tests.service.order.shop import Shop
-
-EMPTY: dict[str, Any] = {"items": [], "total_amount": None}
-
-
-async def put(shop: Shop, product_id: UUID, quantity: Any = 1, by: dict[str, str] | None = None) -> httpx2.Response:
-    headers = shop.ada if by is None else by
-    return await shop.client.put(f"/cart/items/{product_id}", json={"quantity": quantity}, headers=headers)
-
-
-async def show(shop: Shop, by: dict[str, str] | None = None) -> dict[str, Any]:
-    answer = await shop.client.get("/cart", headers=shop.ada if by is None else by)
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-async def guest_with(shop: Shop, product_id: UUID, quantity: int = 1) -> dict[str, str]:
-    answer = await put(shop, product_id, quantity, by={})
-    return {"X-Cart-Token": answer.headers["X-Cart-Token"]}
-
-
-def units(cart: dict[str, Any]) -> dict[str, int]:
-    return {item["name"]: item["quantity"] for item in cart["items"]}
 
 
 async def test_a_cart_shows_names_prices_and_a_total(shop: Shop) -> None:
@@ -183,80 +161,6 @@ async def test_the_guests_cart_is_merged_by_a_write_and_by_an_order_too(shop: Sh
 
     assert units(put_by_ada.json()) == {"Rug": 1, "Lamp": 2}
     assert [item["quantity"] for item in ordered.json()["items"]] == [4]
-
-
-async def test_an_order_from_the_cart_empties_it_and_the_next_write_starts_another(shop: Shop) -> None:
-    await put(shop, shop.lamp, 2)
-    await put(shop, shop.rug, 1)
-
-    ordered = await shop.place(from_cart=True)
-    after = await show(shop)
-    await put(shop, shop.rug, 7)
-    next_order = await shop.place(from_cart=True)
-
-    assert ordered.status_code == 201
-    assert {item["name"]: item["quantity"] for item in ordered.json()["items"]} == {"Lamp": 2, "Rug": 1}
-    assert after == EMPTY
-    assert [item["quantity"] for item in next_order.json()["items"]] == [7]
-    assert ordered.json()["id"] != next_order.json()["id"]
-
-
-async def test_a_guests_cart_that_was_merged_and_ordered_does_not_come_back(shop: Shop) -> None:
-    guest = await guest_with(shop, shop.lamp, 2)
-    await shop.place(from_cart=True, by=shop.ada | guest)
-
-    assert await show(shop, shop.ada | guest) == EMPTY
-
-
-async def test_the_same_key_again_answers_the_order_of_the_cart(shop: Shop) -> None:
-    await put(shop, shop.lamp, 2)
-
-    first = await shop.place(from_cart=True, key="k")
-    again = await shop.place(from_cart=True, key="k")
-
-    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
-    assert again.json() == first.json()
-
-
-async def test_two_tabs_with_one_key_make_one_order_and_get_one_answer(shop: Shop) -> None:
-    await put(shop, shop.lamp, 2)
-
-    first, second = await asyncio.gather(*(shop.place(from_cart=True, key="k") for _ in range(2)))
-
-    assert (first.status_code, second.status_code) == (201, 201)
-    assert first.json() == second.json()
-    assert len(await shop.client.facts()) == 1
-
-
-async def test_two_tabs_with_two_keys_make_one_order_and_the_loser_learns_which(shop: Shop) -> None:
-    await put(shop, shop.lamp, 2)
-
-    answers = await asyncio.gather(*(shop.place(from_cart=True) for _ in range(2)))
-
-    won, lost = sorted(answers, key=lambda answer: answer.status_code)
-    assert (won.status_code, lost.status_code) == (201, 409)
-    assert (lost.json()["type"], lost.json()["order_id"]) == ("cart-already-ordered", won.json()["id"])
-    assert len(await shop.client.rows("SELECT order_id FROM placement")) == 1
-
-
-async def test_a_tab_that_comes_later_with_another_key_learns_which_order_it_became(shop: Shop) -> None:
-    await put(shop, shop.lamp, 2)
-    won = await shop.place(from_cart=True)
-
-    lost = await shop.place(from_cart=True)
-
-    assert (lost.status_code, lost.json()["type"]) == (409, "cart-already-ordered")
-    assert lost.json()["order_id"] == won.json()["id"]
-    assert len(shop.stock.holds) == 1
-
-
-async def test_an_empty_cart_makes_no_order(shop: Shop) -> None:
-    never_filled = await shop.place(from_cart=True)
-    await put(shop, shop.lamp, 2)
-    await shop.client.delete("/cart", headers=shop.ada)
-    cleared = await shop.place(from_cart=True)
-
-    assert [(one.status_code, one.json()["type"]) for one in (never_filled, cleared)] == [(422, "cart-empty")] * 2
 
 
 async def test_two_writes_at_once_are_both_kept(shop: Shop) -> None:

@@ -30,7 +30,7 @@ class _Servicer(InventoryServicer):  # type: ignore[misc]  # generated without t
     def __init__(self, stock: StockDouble) -> None:
         self._stock = stock
 
-    async def Reserve(
+    async def Reserve(  # noqa: N802 - the contract's name
         self, request: ReserveRequest, context: grpc.aio.ServicerContext[ReserveRequest, ReserveReply]
     ) -> ReserveReply:
         sent = dict(context.invocation_metadata() or ())

@@ -3,11 +3,13 @@
 import asyncio
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from services.contracts.events import Level, StockHeld, StockSet
 from services.product.domain import product_id_of
 from services.shared.identity import Role
+from tests.conditions import eventually
 from tests.service.doors import Client, Clock, Tokens
 from tests.service.product.shop import LAMP, Shop
 
@@ -199,6 +201,20 @@ async def test_of_two_who_change_the_same_version_one_wins(shop: Shop, client: C
 
     assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
     assert (await client.get(f"/products/{product['id']}")).json()["version"] == 2
+
+
+async def test_a_change_waits_for_one_that_is_being_written_and_then_is_stale(shop: Shop, client: Client) -> None:
+    product = await shop.create()
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async with await psycopg.AsyncConnection.connect(client.runtime.database.url) as other:
+        await other.execute("UPDATE product SET name = 'Theirs', version = 2 WHERE id = %s", [product["id"]])
+        ours = asyncio.create_task(shop.put(product["id"], {"name": "Ours"}, '"1"'))
+        await eventually(lambda: client.rows(waiting))
+        await other.commit()
+
+    assert (await ours).status_code == 412
+    assert (await client.get(f"/products/{product['id']}")).json()["name"] == "Theirs"
 
 
 async def test_a_change_touches_what_it_names_and_null_empties(shop: Shop, clock: Clock) -> None:

@@ -170,6 +170,21 @@ async def test_a_transaction_that_commits_late_is_not_skipped(stocked: Shop, cli
     assert await stocked.found("harp") == ["EARLY"]
 
 
+async def test_an_older_transaction_that_writes_last_does_not_hide_a_newer_one(stocked: Shop, client: Client) -> None:
+    url = client.runtime.database.url
+    await follow_changes(client.runtime)
+    async with await psycopg.AsyncConnection.connect(url) as older, await psycopg.AsyncConnection.connect(url) as newer:
+        await older.execute("SELECT pg_current_xact_id()")
+        await newer.execute("UPDATE product SET name = 'Zither' WHERE sku = 'SPK-1'")
+        await older.execute("UPDATE product SET name = 'Harp' WHERE sku = 'SPK-2'")
+        await older.commit()
+        between = await stocked.found("harp"), await stocked.found("zither")
+        await newer.commit()
+
+    assert between == (["SPK-2"], [])
+    assert await stocked.found("zither") == ["SPK-1"]
+
+
 async def test_a_transaction_in_flight_while_the_index_is_built_is_not_skipped(stocked: Shop, client: Client) -> None:
     async with await psycopg.AsyncConnection.connect(client.runtime.database.url) as late:
         await late.execute("UPDATE product SET name = 'Zither' WHERE sku = 'SPK-1'")

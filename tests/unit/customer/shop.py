@@ -50,7 +50,6 @@ class Shop:
             "POST /users/register": self.register,
             "POST /users/login": self.login,
             "PUT /users/{id}/role": self.set_role,
-            "GET /products": self.list_products,
             "GET /products/search": self.search,
             "POST /products/import": self.import_products,
             "GET /products/imports/{id}": self.get_import,
@@ -92,16 +91,13 @@ class Shop:
         self.roles[request.match_info["id"]] = (await request.json())["role"]
         return web.json_response({})
 
-    async def list_products(self, request: web.Request) -> web.Response:
-        cards, start = list(self.products.values()), int(request.query.get("cursor", "0"))
-        following = start + 2
-        cursor = str(following) if following < len(cards) else None
-        return web.json_response({"items": cards[start:following], "next_cursor": cursor})
-
     async def search(self, request: web.Request) -> web.Response:
-        words = request.query["q"].lower()
+        words, start = request.query.get("q", "").lower(), int(request.query.get("cursor", "0"))
         found = [card for card in self.products.values() if words in card["name"].lower()]
-        return web.json_response({"items": found})
+        following = start + 2
+        cursor = str(following) if following < len(found) else None
+        answer = {"items": found[start:following], "next_cursor": cursor, "total": len(found)}
+        return web.json_response(answer)
 
     async def import_products(self, request: web.Request) -> web.Response:
         self.imports.append((request.headers["Content-Type"], await request.read()))

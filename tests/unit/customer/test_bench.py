@@ -15,7 +15,7 @@ from services.local.state import Phase, Record, State, this_process
 from services.local.system import System
 from tests.unit.customer.shop import Shop, opened_beside
 
-QUICK = Pace(settling=0.01, idle=0.1, warming=0.1, probe=0.1, one=0.3, many=0.6)
+QUICK = Pace(settling=0.01, idle=0.1, arriving=0.01, warming=0.1, probe=0.1, one=0.3, many=0.6)
 SIDECAR = 8200 - 8080
 
 

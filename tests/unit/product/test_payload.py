@@ -47,6 +47,7 @@ def test_no_payload_of_lines_breaks_the_reader_and_every_row_is_accounted_for(ro
         ("[" * 3000, "[" * 3000),
         ("NaN", "NaN"),
         ("1e400", "1e400"),
+        ("12345678901234567890", "12345678901234567890"),
     ],
 )
 def test_a_cell_that_reads_as_a_number_or_boolean_is_one(cell: str, value: object) -> None:

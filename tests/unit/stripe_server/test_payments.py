@@ -101,6 +101,14 @@ def test_a_cancelled_intent_takes_no_money(stand_in: StandIn, shop: Shop) -> Non
     wait_for(lambda: shop.types == ["payment_intent.canceled"])
 
 
+def test_automatic_payment_methods_are_remembered(stand_in: StandIn) -> None:
+    wanted = {"enabled": True, "allow_redirects": "never"}
+
+    created = stand_in.intents.create(params={"amount": 2_500, "currency": "eur", "automatic_payment_methods": wanted})
+
+    assert created.automatic_payment_methods.to_dict() == wanted
+
+
 def test_the_card_that_was_used_stays_readable_and_can_be_used_again(stand_in: StandIn) -> None:
     method = stand_in.client.v1.payment_methods.retrieve(stand_in.paid().payment_method)
 

@@ -1,0 +1,1 @@
+"""What customers are told: e-mails, the in-app inbox and their wishes about both."""
