@@ -1,7 +1,10 @@
 """Forwarding: one call through the sidecar, told apart from the sidecar's own failures."""
 
+import asyncio
 import io
+import random
 import string
+import time
 from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
 
@@ -55,6 +58,9 @@ _PASSED_BACK = frozenset(
 _DAPR_ERROR = b'{"errorCode"'
 _UNTOUCHED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
+_PAUSES = (0.1, 0.3)
+_AT_ONCE_SECONDS = 1.0
+
 log = structlog.get_logger()
 
 
@@ -82,11 +88,27 @@ def passed_on(scope: Scope, app_id: str, client: str) -> dict[str, str]:
 async def forward(
     sidecar: Sidecar, method: str, address: str, *, headers: Mapping[str, str], body: bytes, seconds: float
 ) -> Response:
-    """Call a service (`headers` name it by `dapr-app-id`) and give its answer back. A call is never made twice.
+    """Call a service (`headers` name it by `dapr-app-id`) and give its answer back.
+
+    A read that fails at once is tried again, which hides a restart; whatever may change something is never sent twice.
 
     :param address: path and query exactly as they were sent.
     :raises ServiceUnavailable: the sidecar is away, or could not reach the service, or no answer came in time.
     """
+    began = time.monotonic()
+    for pause in _PAUSES if method == "GET" else ():
+        try:
+            return await _once(sidecar, method, address, headers, body, seconds)
+        except ServiceUnavailable:
+            if time.monotonic() - began > _AT_ONCE_SECONDS:
+                raise
+            await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311 - jitter, not a secret
+    return await _once(sidecar, method, address, headers, body, seconds)
+
+
+async def _once(
+    sidecar: Sidecar, method: str, address: str, headers: Mapping[str, str], body: bytes, seconds: float
+) -> Response:
     timeout = aiohttp.ClientTimeout(total=seconds)
     try:
         async with sidecar.session.request(
@@ -103,7 +125,8 @@ async def forward(
         log.warning("forward.failed", callee=headers["dapr-app-id"], error=type(error).__name__)
         raise ServiceUnavailable from error
     if answer.status >= 400 and content.startswith(_DAPR_ERROR):  # noqa: PLR2004 - errors begin here
-        log.warning("forward.failed", callee=headers["dapr-app-id"], status=answer.status, error=content[:300].decode())
+        said = content[:300].decode(errors="replace")
+        log.warning("forward.failed", callee=headers["dapr-app-id"], status=answer.status, error=said)
         raise ServiceUnavailable
     return Response(content, answer.status, _passed_back(answer.headers))
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
 import sys
 
 from services.local import health, processes
@@ -51,26 +50,26 @@ async def _migrate_all(plan: Plan, supervisor: Supervisor) -> None:
     behind = [service for service, digest in wanted.items() if done.get(service) != digest]
     if behind:
         supervisor.say(f"migrating {', '.join(behind)}")
-        await together(*(_migrate(plan, service) for service in behind))
+        await _migrate(plan, {service: plan.secrets[f"{service}-database-url"] for service in behind})
         write_private(stamps, json.dumps(wanted, indent=2) + "\n")
 
 
-async def _migrate(plan: Plan, service: str) -> None:
-    log = plan.state.log(f"{service}.migrations")
+async def _migrate(plan: Plan, urls: dict[str, str]) -> None:
+    log = plan.state.log("migrations")
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "services.shared.migrate", service),
+            *(sys.executable, "-m", "services.local.migrating"),
             cwd=ROOT,
-            env={**os.environ, "SIDECART_DATABASE_URL": plan.secrets[f"{service}-database-url"]},
+            stdin=asyncio.subprocess.PIPE,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
             process_group=0,
         )
     try:
-        failed = await process.wait()
+        await process.communicate(json.dumps(urls).encode())
     except asyncio.CancelledError:
         process.kill()
         await process.wait()
         raise
-    if failed:
-        raise StartFailed(f"The migrations of {service} failed. The end of {log}:\n{processes.tail(log)}")
+    if process.returncode:
+        raise StartFailed(f"The migrations failed. The end of {log}:\n{processes.tail(log)}")

@@ -9,7 +9,7 @@ import psutil
 from services.local.refusals import PortTaken, Refusal
 from services.local.topology import LOOPBACK
 
-_OFFSETS = range(2_000, 23_000, 20)
+OFFSETS = range(2_000, 23_000, 20)
 """Candidates that keep every port below the range that Linux hands out to outgoing connections (32768 and up)."""
 
 
@@ -42,14 +42,14 @@ def holder(port: int) -> str:
     return "a process of another user"
 
 
-def free_offset(ports: Iterable[int], *, choose: random.Random | None = None) -> int:
+def free_offset(ports: Iterable[int], *, offsets: Iterable[int] = OFFSETS) -> int:
     """An offset at which every one of the topology's ports is free; a random one, so that two seekers seldom collide.
 
     :raises Refusal: there is none.
     """
     wanted = tuple(ports)
-    candidates = list(_OFFSETS)
-    (choose or random.SystemRandom()).shuffle(candidates)
+    candidates = list(offsets)
+    random.shuffle(candidates)
     for offset in candidates:
         if all(is_free(port + offset) for port in wanted):
             return offset

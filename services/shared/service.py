@@ -62,6 +62,7 @@ def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
         title=f"Sidecart {app_id}",
         lifespan=life,
         docs_url=None,
+        generate_unique_id_function=lambda route: route.name,
         redoc_url=None,
         redirect_slashes=False,
         middleware=[

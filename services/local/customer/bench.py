@@ -105,7 +105,7 @@ class Bench:
         memory = meter.pss_bytes(meter.processes(self._record())) / _GIB
         return [
             Figure(name="memory idle (PSS)", reached=memory, unit="GiB", most=2.5),
-            Figure(name="CPU idle", reached=spent[0] / self.pace.idle * 100, unit="% of a core", most=15),
+            Figure(name="CPU idle", reached=spent[0] / self.pace.idle * 100, unit="% core", most=15),
         ]
 
     async def imports(self, file: Path | None) -> list[Figure]:

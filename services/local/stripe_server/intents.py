@@ -51,7 +51,10 @@ def create(desk: Desk, form: Form) -> StripeObject:
     intent |= {word: form.text(word) for word in _WORDS}
     if methods := form.mapping("automatic_payment_methods"):
         redirects = methods.get("allow_redirects", "always")
-        intent["automatic_payment_methods"] = {"enabled": methods.get("enabled") == "true", "allow_redirects": redirects}
+        intent["automatic_payment_methods"] = {
+            "enabled": methods.get("enabled") == "true",
+            "allow_redirects": redirects,
+        }
     confirm_now = form.flag("confirm")
     if form.text("payment_method"):
         _use(desk, intent, form.required("payment_method"))

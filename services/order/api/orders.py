@@ -49,9 +49,7 @@ async def place_order(  # noqa: PLR0913 - everything that an order depends on
             placed = await checkout.place_from_cart(wish, shopper, desk=desk)
         else:
             placed = await checkout.place(wish, [(item.product_id, item.quantity) for item in body.items], desk=desk)
-    response.headers.update(
-        {"Location": f"/api/v1/orders/{placed.order.id}"} | (REPLAYED if placed.is_replayed else {})
-    )
+    response.headers.update({"Location": f"/orders/{placed.order.id}"} | (REPLAYED if placed.is_replayed else {}))
     return OrderShape.model_validate(placed.order)
 
 

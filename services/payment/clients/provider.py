@@ -26,7 +26,8 @@ class CallInvalid(Exception):
 class Provider(Protocol):
     """Every command carries a key, and the same command under the same key is executed once.
 
-    All of them raise `OutcomeUnknown` when no answer came and `CallInvalid` when the call was refused as invalid.
+    All of them raise `OutcomeUnknown` when no answer came, and all but `retrieve` and `cancel` raise `CallInvalid` when
+    the call was refused as invalid: a provider that denies an intent we know of has not told what became of it.
     """
 
     async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:

@@ -122,13 +122,18 @@ class ProviderDouble:
 
     async def retrieve(self, intent_id: str) -> Intent:
         """The intent as it stands."""
-        return await self._run("retrieve", intent_id, lambda: self.accounts[intent_id].intent, keeps=False)
+        return await self._run("retrieve", intent_id, lambda: self._account(intent_id).intent, keeps=False)
+
+    def _account(self, intent_id: str) -> _Account:
+        if intent_id not in self.accounts:
+            raise OutcomeUnknown
+        return self.accounts[intent_id]
 
     async def cancel(self, intent_id: str) -> Intent:
         """Give the intent up, if it has taken nothing."""
 
         def execute() -> Intent:
-            account = self.accounts[intent_id]
+            account = self._account(intent_id)
             if account.intent.status in CONFIRMABLE:
                 account.intent = Intent(id=intent_id, status=IntentStatus.CANCELED)
             return account.intent

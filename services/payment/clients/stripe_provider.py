@@ -65,11 +65,11 @@ class StripeProvider:
 
     async def retrieve(self, intent_id: str) -> Intent:
         """The intent as it stands."""
-        return _intent(await _ask(lambda: self._client.v1.payment_intents.retrieve_async(intent_id)))
+        return await _known(_ask_about_intent(lambda: self._client.v1.payment_intents.retrieve_async(intent_id)))
 
     async def cancel(self, intent_id: str) -> Intent:
         """Give the intent up. It takes no key: an intent is canceled once however often that is asked for."""
-        return await _ask_about_intent(lambda: self._client.v1.payment_intents.cancel_async(intent_id))
+        return await _known(_ask_about_intent(lambda: self._client.v1.payment_intents.cancel_async(intent_id)))
 
     async def refund(self, intent_id: str, *, key: str, amount_minor: int, refund_id: str) -> ProviderRefund:
         """Give money back."""
@@ -145,6 +145,15 @@ async def _ask_about_intent(call: Callable[[], Awaitable[stripe.PaymentIntent]])
         if isinstance(error, stripe.InvalidRequestError) and invalid.code == _UNEXPECTED_STATE:
             return _intent_in(error)
         raise
+
+
+async def _known(asking: Awaitable[Intent]) -> Intent:
+    """The answer about an intent that exists: to be told that it does not is no answer."""
+    try:
+        return await asking
+    except CallInvalid as invalid:
+        log.exception("provider.denies_intent", code=invalid.code)
+        raise OutcomeUnknown from invalid
 
 
 def _decline_code(error: stripe.CardError) -> str:

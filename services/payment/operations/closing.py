@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.answers import CloseAsked, Closed, CloseOutcome
-from services.payment.clients.provider import CallInvalid, OutcomeUnknown
+from services.payment.clients.provider import OutcomeUnknown
 from services.payment.domain.attempts import AttemptStatus
 from services.payment.domain.intents import FINAL
 from services.payment.domain.payables import PENDING, Payable, PayableState
@@ -99,7 +99,7 @@ async def _cancel_intent(till: Till, payment: Payment, at: datetime) -> None:
     if payment.intent_id is not None and not payment.is_captured:
         try:
             intent = await till.provider.cancel(payment.intent_id)
-        except (OutcomeUnknown, CallInvalid):
+        except OutcomeUnknown:
             return
         await recording.record_missed(till, payment.id, intent, at=at)
         if intent.status not in FINAL:

@@ -109,7 +109,7 @@ async def _look(till: Till, command: Pay) -> Outlook:
     if outlook.payable.user_id != command.user_id:
         raise OrderNotFound
     if not outlook.payable.is_open:
-        await _refuse_closed(till, command)
+        raise await _why_closed(till, command)
     return outlook
 
 
@@ -177,18 +177,17 @@ async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) 
             if begun is None:
                 raise _Overtaken
             return begun
-    await _refuse_closed(till, command)
-    raise OrderNotPayable
+    raise await _why_closed(till, command)
 
 
-async def _refuse_closed(till: Till, command: Pay) -> None:
-    """Say why nothing can begin, unless the very same command has just been what closed it."""
+async def _why_closed(till: Till, command: Pay) -> Exception:
+    """Why nothing can begin; it may be the very same command that has just closed it."""
     async with till.database.begin() as session:
         mine = await attempts.find(session, command.id)
         payment = await payments.find_of_order(session, command.order_id)
     if mine is not None and mine.attempt.status is not AttemptStatus.FAILED:
-        raise _Overtaken
-    raise _closed(payment)
+        return _Overtaken()
+    return _closed(payment)
 
 
 def _closed(payment: Payment | None) -> OrderAlreadyPaid | OrderNotPayable:

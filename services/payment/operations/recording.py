@@ -52,6 +52,8 @@ async def record_invalid(till: Till, attempt_id: UUID, code: str, *, at: datetim
         standing = await attempts.lock(session, attempt_id)
         if not standing.attempt.is_awaited:
             return standing
+        if standing.payment.is_captured:
+            return await _end(session, standing, AttemptStatus.FAILED, at)
         if standing.attempt.is_answered:
             return await _decline(session, standing, code, at)
         return await _give_up(session, standing, at)
@@ -87,11 +89,14 @@ async def _book_capture(session: AsyncSession, payment: Payment, *, is_payable: 
 
 async def _await_customer(session: AsyncSession, standing: Standing, intent: Intent, at: datetime) -> Standing:
     attempt, action = standing.attempt, intent.next_action
-    if attempt.status is AttemptStatus.REQUIRES_ACTION or action is None:
+    if attempt.status is AttemptStatus.REQUIRES_ACTION:
         return standing
     outbox.add(session, standing.payment.await_customer(attempt=attempt.n, at=at))
     waiting = replace(
-        attempt, status=AttemptStatus.REQUIRES_ACTION, action_type=action.type, action_url=action.url, decline_code=None
+        attempt,
+        status=AttemptStatus.REQUIRES_ACTION,
+        action_type=action.type if action else None,
+        action_url=action.url if action else None,
     )
     return await _keep(session, replace(standing, attempt=waiting), at)
 

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from starlette.types import Message
 
+from services.gateway.forwarding import ServiceUnavailable, forward
 from services.shared.identity import Role
 from tests.service.doors import Tokens
 from tests.service.gateway.conftest import DAPR_ERROR, Open, Visitor, Wire
@@ -126,6 +127,34 @@ async def test_what_the_sidecar_itself_says_becomes_a_problem(visitor: Visitor, 
     assert (answer.status_code, answer.json()["type"]) == (503, "service-unavailable")
     assert answer.headers["retry-after"] == "1"
     assert "no such host" not in answer.text
+
+
+async def test_a_read_that_fails_at_once_is_tried_again(visitor: Visitor, wire: Wire) -> None:
+    answers = iter(
+        [web.Response(status=500, text=DAPR_ERROR, content_type="application/json"), web.Response(text="ok")]
+    )
+    wire.answers["product", "/products"] = lambda: next(answers)
+
+    answer = await visitor.get("/api/v1/products")
+
+    assert (answer.status_code, answer.text, len(wire.seen)) == (200, "ok", 2)
+
+
+async def test_a_read_that_failed_slowly_is_not(visitor: Visitor, wire: Wire) -> None:
+    """Asked without the door, whose patience is seconds longer."""
+
+    async def silent() -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    wire.answers["product", "/products"] = silent
+
+    with pytest.raises(ServiceUnavailable):
+        await forward(
+            visitor.runtime.sidecar, "GET", "/products", headers={"dapr-app-id": "product"}, body=b"", seconds=1.05
+        )
+
+    assert len(wire.seen) == 1
 
 
 async def test_a_connection_that_breaks_is_a_problem_and_a_post_is_never_made_twice(

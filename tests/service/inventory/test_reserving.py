@@ -5,13 +5,11 @@ from collections import Counter
 from uuid import UUID, uuid4
 
 import grpc
-import psycopg
 import pytest
 
 from services.contracts.events import OrderCancelled, OrderPaid
 from services.contracts.proto.inventory_pb2 import Line, ReserveReply, ReserveRequest
 from services.shared.identity import Role
-from tests.conditions import eventually
 from tests.service.inventory.conftest import BUYER, Inventory
 from tests.service.inventory.orders import order_event
 
@@ -167,17 +165,20 @@ async def test_one_order_reserved_with_different_lines_at_once_has_one_winner(in
 
 
 async def test_a_deadlock_is_tried_again(inventory: Inventory) -> None:
-    first, second = sorted(await inventory.stocked(5, 5))
-    lock = "SELECT FROM stock_level WHERE product_id = %s FOR UPDATE"
-    async with await psycopg.AsyncConnection.connect(inventory.runtime.database.url) as other:
-        await other.execute(lock, [second])
-        reserving = asyncio.create_task(inventory.reserve(uuid4(), {first: 1, second: 1}))
-        await eventually(lambda: inventory.rows("SELECT pid FROM pg_locks WHERE NOT granted"))
-        await other.execute(lock, [first])
-        await other.commit()
+    (lamp,) = await inventory.stocked(5)
+    await inventory.rows("""
+        CREATE SEQUENCE turn;
+        CREATE FUNCTION lose_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('turn') = 1 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END IF; RETURN NEW;
+        END $$;
+        CREATE TRIGGER lose_once BEFORE INSERT ON hold FOR EACH ROW EXECUTE FUNCTION lose_once()
+    """)
 
-    assert (await reserving).outcome == HELD
-    assert await inventory.level(first) == (5, 1)
+    reply = await inventory.reserve(uuid4(), {lamp: 1})
+    await inventory.rows("DROP FUNCTION lose_once CASCADE; DROP SEQUENCE turn")
+
+    assert reply.outcome == HELD
+    assert await inventory.level(lamp) == (5, 1)
 
 
 async def test_stock_that_changes_at_every_attempt_is_away_for_the_moment(inventory: Inventory) -> None:

@@ -1,5 +1,7 @@
 """An order service with customers, products and stock, used through its doors."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,12 +17,15 @@ from services.order.stock_double import StockDouble
 from services.shared.idempotency import command_id
 from services.shared.identity import Role
 from services.shared.sidecar_double import SidecarDouble
+from tests.conditions import eventually
 from tests.service.doors import Client, Clock, Tokens
 
 HOME = {"name": "Ada", "line1": "1 Road", "city": "Berlin", "postal_code": "10115", "country": "DE"}
 WORK = HOME | {"line1": "2 Street", "region": "BE"}
 PARCEL = {"carrier": "DHL", "tracking_number": "00340"}
 PEER = {"dapr-caller-app-id": "inventory"}
+
+WAITERS = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @dataclass
@@ -80,6 +85,19 @@ class Shop:
 
     async def ask(self, order_id: str) -> httpx2.Response:
         return await self.client.post(f"/internal/placements/{order_id}/ask", headers=PEER)
+
+    async def waiting(self, how_many: int = 1) -> bool:
+        """Whether so many of the service's connections wait for somebody's lock."""
+        return len(await self.client.rows(f"SELECT pid {WAITERS}")) >= how_many
+
+    async def at_once(self, *requests: Coroutine[Any, Any, httpx2.Response]) -> list[httpx2.Response]:
+        """The answers to requests that all came as far as writing their order before any of them could."""
+        async with self.client.runtime.database.engine.connect() as connection:
+            await connection.exec_driver_sql("LOCK TABLE placement IN SHARE MODE")
+            running = [asyncio.create_task(request) for request in requests]
+            await eventually(lambda: self.waiting(len(running)))
+            await connection.rollback()
+        return await asyncio.gather(*running)
 
     async def order(self, *wanted: tuple[UUID, int], by: dict[str, str] | None = None) -> dict[str, Any]:
         answer = await self.place(*(wanted or [(self.lamp, 2)]), by=by)

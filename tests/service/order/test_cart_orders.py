@@ -1,6 +1,5 @@
 """Ordering a cart: a cart makes one order, however many tabs try."""
 
-import asyncio
 from uuid import UUID
 
 from services.order.clients import Inventory
@@ -48,7 +47,7 @@ async def test_the_same_key_again_answers_the_order_of_the_cart(shop: Shop) -> N
 async def test_two_tabs_with_one_key_make_one_order_and_get_one_answer(shop: Shop) -> None:
     await put(shop, shop.lamp, 2)
 
-    first, second = await asyncio.gather(*(shop.place(from_cart=True, key="k") for _ in range(2)))
+    first, second = await shop.at_once(*(shop.place(from_cart=True, key="k") for _ in range(2)))
 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -76,7 +75,7 @@ async def test_a_repetition_that_finds_its_own_order_of_the_cart_answers_it(shop
 async def test_two_tabs_with_two_keys_make_one_order_and_the_loser_learns_which(shop: Shop) -> None:
     await put(shop, shop.lamp, 2)
 
-    answers = await asyncio.gather(*(shop.place(from_cart=True) for _ in range(2)))
+    answers = await shop.at_once(*(shop.place(from_cart=True) for _ in range(2)))
 
     won, lost = sorted(answers, key=lambda answer: answer.status_code)
     assert (won.status_code, lost.status_code) == (201, 409)

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from services.shared.identity import Role
+from tests.conditions import eventually
 from tests.service.order.shop import HOME, PARCEL, WORK, Shop, payment_id_of, succeeded
 
 
@@ -214,9 +215,14 @@ async def test_cancelling_and_paying_at_once_end_in_one_story(shop: Shop) -> Non
 async def test_many_cancel_at_once_and_there_is_one_fact(shop: Shop) -> None:
     order = await shop.order()
 
-    answers = await asyncio.gather(*(shop.cancel(order) for _ in range(5)))
+    async with shop.client.runtime.database.engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT FROM orders FOR UPDATE")
+        cancelling = [asyncio.create_task(shop.cancel(order)) for _ in range(5)]
+        await eventually(lambda: shop.waiting(5))
+        await connection.rollback()
 
-    assert [answer.json()["version"] for answer in answers] == [2] * 5
+    answers = await asyncio.gather(*cancelling)
+    assert [(answer.status_code, answer.json()["version"]) for answer in answers] == [(200, 2)] * 5
     assert len(await shop.client.facts()) == 2
 
 

@@ -14,7 +14,7 @@ async def test_an_order_is_placed_with_its_stock_held_and_one_fact(shop: Shop) -
 
     order = answer.json()
     assert answer.status_code == 201
-    assert answer.headers["Location"] == f"/api/v1/orders/{order['id']}"
+    assert answer.headers["Location"] == f"/orders/{order['id']}"
     assert "Idempotent-Replayed" not in answer.headers
     assert (order["status"], order["version"], order["payment_id"]) == ("pending", 1, None)
     assert order["total_amount"] == {"amount": "28.00", "currency": "EUR"}

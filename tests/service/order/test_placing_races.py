@@ -11,13 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.contracts.proto.inventory_pb2 import ReserveReply
 from tests.conditions import eventually
-from tests.service.order.shop import HOME, Shop
-
-WAITERS = "FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+from tests.service.order.shop import HOME, WAITERS, Shop
 
 
 async def test_the_same_key_twice_at_once_is_one_order_and_one_answer(shop: Shop) -> None:
-    first, second = await asyncio.gather(*(shop.place((shop.lamp, 2), key="k") for _ in range(2)))
+    first, second = await shop.at_once(*(shop.place((shop.lamp, 2), key="k") for _ in range(2)))
 
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json() == second.json()
@@ -29,7 +27,7 @@ async def test_the_same_key_twice_at_once_is_one_order_and_one_answer(shop: Shop
 async def test_the_same_key_at_once_with_another_address_is_refused(shop: Shop) -> None:
     other = {"shipping_address": HOME | {"line1": "9 Lane"}}
 
-    answers = await asyncio.gather(shop.place((shop.lamp, 2), key="k"), shop.place((shop.lamp, 2), key="k", **other))
+    answers = await shop.at_once(shop.place((shop.lamp, 2), key="k"), shop.place((shop.lamp, 2), key="k", **other))
 
     assert sorted(answer.status_code for answer in answers) == [201, 422]
     assert len(await shop.client.facts()) == 1
@@ -103,7 +101,7 @@ async def test_asking_and_placing_at_once_agree_on_one_outcome(shop: Shop, *, as
 async def test_asking_waits_for_whoever_is_writing_and_answers_what_stands_then(shop: Shop, outcome: str) -> None:
     async with _writing(shop, outcome) as write:
         asking = asyncio.create_task(shop.ask(shop.order_id("k")))
-        await eventually(lambda: _waits(shop))
+        await eventually(shop.waiting)
         await write.commit()
 
     assert (await asking).json()["outcome"] == outcome
@@ -112,7 +110,7 @@ async def test_asking_waits_for_whoever_is_writing_and_answers_what_stands_then(
 async def test_placing_waits_for_an_asking_in_flight_and_then_comes_too_late(shop: Shop) -> None:
     async with _writing(shop, "abandoned") as write:
         placing = asyncio.create_task(shop.place((shop.lamp, 2), key="k"))
-        await eventually(lambda: _waits(shop))
+        await eventually(shop.waiting)
         await write.commit()
 
     late = await placing
@@ -123,7 +121,7 @@ async def test_placing_waits_for_an_asking_in_flight_and_then_comes_too_late(sho
 async def test_placing_waits_for_an_asking_that_fails_and_then_places(shop: Shop) -> None:
     async with _writing(shop, "abandoned") as write:
         placing = asyncio.create_task(shop.place((shop.lamp, 2), key="k"))
-        await eventually(lambda: _waits(shop))
+        await eventually(shop.waiting)
         await write.rollback()
 
     assert (await placing).status_code == 201
@@ -144,14 +142,10 @@ async def _writing(shop: Shop, outcome: str) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-async def _waits(shop: Shop) -> bool:
-    return bool(await shop.client.rows(f"SELECT pid {WAITERS}"))
-
-
 async def test_a_connection_that_is_lost_while_writing_places_nothing_and_says_to_come_again(shop: Shop) -> None:
     async with _writing(shop, "abandoned") as write:
         placing = asyncio.create_task(shop.place((shop.lamp, 2), key="k"))
-        await eventually(lambda: _waits(shop))
+        await eventually(shop.waiting)
         await shop.client.rows(f"SELECT pg_terminate_backend(pid) {WAITERS}")
         await write.rollback()
 

@@ -65,12 +65,14 @@ def test_an_order_id_of_digits_only_is_an_id() -> None:
     ("content", "status"),
     [
         (b"{", 400),
+        (b"no JSON", 400),
         (b"", 422),
         (b"[]", 422),
         (b'{"order_id": "x", "payment_method": "pm_card_visa"}', 422),
         (json.dumps({"order_id": str(uuid4()), "payment_method": "card"}).encode(), 422),
         (json.dumps({"order_id": str(uuid4()), "payment_method": "pm_x", "more": 1}).encode(), 422),
     ],
+    ids=["malformed", "no JSON", "empty", "a list", "a bad id", "a bad method", "an unknown field"],
 )
 async def test_a_bad_body_is_refused(shop: Shop, content: bytes, status: int) -> None:
     headers = shop.tokens.headers() | {"Idempotency-Key": "k", "Content-Type": "application/json"}
@@ -78,6 +80,14 @@ async def test_a_bad_body_is_refused(shop: Shop, content: bytes, status: int) ->
     answer = await shop.client.post("/payments", content=content, headers=headers)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+
+
+async def test_a_body_that_does_not_say_it_is_json_is_refused(shop: Shop) -> None:
+    headers = shop.tokens.headers() | {"Idempotency-Key": "k", "Content-Type": "text/plain"}
+
+    answer = await shop.client.post("/payments", content=b"pay!", headers=headers)
+
+    assert answer.status_code == 422
 
 
 @pytest.mark.parametrize("amount", ["0.00", "-1.00", "1", "1.001"])

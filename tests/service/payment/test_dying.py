@@ -1,12 +1,15 @@
 """A process that dies between any two steps: whatever was begun is found out and ended, never guessed."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from services.contracts.events import OrderShipped
 from services.payment.clients.provider_double import Fault, Gate
 from services.payment.domain.intents import Intent, IntentStatus, RefundStatus
+from services.payment.operations import recording, refunding
+from services.payment.operations.till import Till
 from tests.service.payment.banks import DoubleBank
 from tests.service.payment.shop import Shop
 
@@ -117,8 +120,11 @@ async def test_a_command_repeated_while_its_intent_is_opened_waits_for_the_first
 ) -> None:
     order = await shop.order()
     first = await shop.paying_until("create", order)
-    second = await shop.paying_until("create", order)
-    double.provider.gates.pop("create").open()
+    gate = double.provider.gates["create"]
+    gate.reached.clear()
+    second = asyncio.create_task(shop.pay(order))
+    await gate.reached.wait()
+    gate.open()
 
     answers = [await first, await second]
 
@@ -202,6 +208,59 @@ async def test_a_success_of_an_older_attempt_ends_the_one_that_is_open(shop: Sho
     assert ((await other).status_code, (await other).json()["type"]) == (409, "order-already-paid")
     assert (await shop.pay(order, "pm_card_authenticationRequired")).status_code == 201
     assert await shop.ledger() == {"stripe_clearing": 2500, "revenue": -2500}
+
+
+async def test_a_refusal_of_an_open_attempt_leaves_the_success_of_an_older_one(shop: Shop, double: DoubleBank) -> None:
+    order = await shop.order()
+    waiting = await shop.pay(order, "pm_card_authenticationRequired")
+    await double.authenticate(waiting.json()["next_action"]["url"], passes=True)
+    double.provider.gates["retrieve.answer"] = Gate()
+    settling = asyncio.create_task(shop.work(seconds=61))
+    await double.provider.gates["retrieve.answer"].reached.wait()
+    other = await shop.paying_until("confirm", order, key="k2")
+    double.provider.gates.pop("retrieve.answer").open()
+    await settling
+    (still_open,) = await shop.client.rows("SELECT id FROM attempt WHERE status = 'open'")
+
+    await recording.record_invalid(
+        shop.client.runtime.part(Till), still_open["id"], "resource_missing", at=shop.clock.now
+    )
+    double.provider.gates["confirm"].open()
+    answer = await other
+    standing = await recording.record_invalid(
+        shop.client.runtime.part(Till), still_open["id"], "resource_missing", at=shop.clock.now
+    )
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "order-already-paid")
+    assert (standing.attempt.status, standing.payment.status) == ("failed", "succeeded")
+
+
+async def test_an_attempt_waits_for_its_customer_however_often_it_is_asked_about(
+    shop: Shop, double: DoubleBank
+) -> None:
+    order = await shop.order()
+    waiting = await shop.pay(order, "pm_card_authenticationRequired")
+
+    for _ in range(3):
+        await shop.work(hours=1)
+
+    assert (await shop.read(waiting.json()["id"]))["status"] == "requires_action"
+    assert double.provider.count("retrieve") == 3
+    assert await shop.fact_types() == ["payment.action_required"]
+
+
+async def test_a_refund_that_was_made_since_is_not_made_again(shop: Shop, double: DoubleBank) -> None:
+    order, payment_id = await shop.paid()
+    await shop.tell(order, OrderShipped, 3)
+    made = (await shop.refund(payment_id, "10.00")).json()
+    till = shop.client.runtime.part(Till)
+
+    again = await refunding.execute(till, UUID(made["id"]), at=shop.clock.now, deadline=till.deadline())
+    await refunding.record_refused(till, again.id, "too_late", at=shop.clock.now, is_promised=True)
+
+    assert again.provider_reference == made["provider_reference"]
+    assert double.provider.count("refund") == 1
+    assert (await shop.read(payment_id))["refunds"][0]["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("gate", ["refund", "refund.answer"])

@@ -236,6 +236,7 @@ async def test_one_good_signature_of_several_is_enough_while_a_secret_is_replace
 @pytest.mark.parametrize(
     "signed",
     ["", "nonsense", "t=1", signature(b"{}"), signature(event("a", "b")), "t=x,v1=y"],
+    ids=["none", "nonsense", "no signature", "another body", "another event", "no time"],
 )
 async def test_a_forged_signature_is_refused_and_nothing_is_kept(shop: Shop, signed: str) -> None:
     answer = await shop.client.post(

@@ -222,6 +222,15 @@ async def test_an_order_service_that_is_away_leaves_nothing_behind(shop: Shop) -
     assert await shop.client.rows("SELECT * FROM payable") == []
 
 
+async def test_an_order_service_that_refuses_to_tell_leaves_nothing_behind(shop: Shop) -> None:
+    order = Order()
+    shop.sidecar.reply("order", "GET", f"/internal/payables/{order.id}", refused(403, "forbidden"))
+
+    answer = await shop.pay(order)
+
+    assert answer.status_code == 503
+
+
 async def test_somebody_elses_order_is_not_found(shop: Shop) -> None:
     order = await shop.order()
 

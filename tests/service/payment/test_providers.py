@@ -99,6 +99,14 @@ async def test_an_unknown_payment_method_and_a_tiny_amount_are_invalid(provider:
 
 
 @both
+async def test_an_intent_that_is_denied_has_an_unknown_outcome(provider: Provider) -> None:
+    with pytest.raises(OutcomeUnknown):
+        await provider.retrieve("pi_nobodyknows")
+    with pytest.raises(OutcomeUnknown):
+        await provider.cancel("pi_nobodyknows")
+
+
+@both
 async def test_a_refund_is_made_once_and_found_by_our_id(provider: Provider) -> None:
     intent_id, refund_id = await charged(provider), str(uuid4())
 

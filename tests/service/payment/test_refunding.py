@@ -142,9 +142,12 @@ async def test_an_order_that_ships_in_the_meantime_is_refunded_without_cancellin
     assert (await shop.read(payment_id))["status"] == "refunded"
 
 
-async def test_an_order_service_that_is_away_refunds_nothing_until_it_is_asked_again(shop: Shop) -> None:
+@pytest.mark.parametrize("gone", [SidecarAway(), refused(401, "token-expired")], ids=["away", "refuses"])
+async def test_an_order_service_that_is_away_refunds_nothing_until_it_is_asked_again(
+    shop: Shop, gone: Exception
+) -> None:
     order, payment_id = await shop.paid()
-    shop.sidecar.reply("order", "DELETE", f"/orders/{order.id}", SidecarAway())
+    shop.sidecar.reply("order", "DELETE", f"/orders/{order.id}", gone)
     away = await shop.refund(payment_id)
     before = await shop.read(payment_id)
     shop.sidecar.reply("order", "DELETE", f"/orders/{order.id}", lambda _: Cancelled())

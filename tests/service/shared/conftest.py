@@ -22,7 +22,7 @@ def toy(cluster: Cluster) -> str:
     cluster.create_databases(["toy"], {"toy-database-password": "test"})
     url = cluster.url("toy").replace("postgres:test@", "toy:test@")
     with psycopg.connect(url) as connection:
-        create_plumbing(_Operations(connection))  # type: ignore[arg-type]
+        create_plumbing(_Operations(connection))
         connection.execute("CREATE TABLE lamp (id uuid PRIMARY KEY, seen integer NOT NULL DEFAULT 0)")
     return url
 

@@ -89,8 +89,8 @@ def test_the_verdicts_set_orders_reads_and_events_beside_their_targets() -> None
     followed = verdicts.following(load(0.1, paid=(0.2,), told=(0.6,)), rate=22.5)
 
     assert [(figure.reached, figure.is_met) for figure in placed[:3]] == [(50, True), (50, True), (45, True)]
-    assert placed[0].ratio == "10.0 times the gateway's /healthz (5.0 ms)"
-    assert (read[0].reached, read[0].ratio) == (20, "2.0 times the sidecar pair alone (10.0 ms)")
+    assert placed[0].ratio == "10.0 times the bare gateway (5.0 ms)"
+    assert (read[0].reached, read[0].ratio) == (20, "2.0 times a bare sidecar pair (10.0 ms)")
     assert [(figure.reached, figure.is_met) for figure in followed[:2]] == [(200, True), (600, False)]
     assert followed[0].ratio == "at 22.5 orders a second, open loop"
 
