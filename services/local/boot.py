@@ -1,7 +1,6 @@
 """Starting a whole system in dependency order, as much of it at once as the order allows, and ending it."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -79,13 +78,11 @@ def _ending_signal() -> asyncio.Event:
 
 async def _until(ending: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
     """Do the work, or drop it when the end is asked for."""
-    task, end = asyncio.create_task(work), asyncio.create_task(ending.wait())
-    await asyncio.wait((task, end), return_when=asyncio.FIRST_COMPLETED)
-    for each in (end, task):
-        if not each.done():
-            each.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await each
+    both = task, end = asyncio.create_task(work), asyncio.create_task(ending.wait())
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    end.cancel()
+    await asyncio.wait(both)
     if not task.cancelled():
         task.result()
 

@@ -50,11 +50,15 @@ async def _migrate_all(plan: Plan, supervisor: Supervisor) -> None:
     behind = [service for service, digest in wanted.items() if done.get(service) != digest]
     if behind:
         supervisor.say(f"migrating {', '.join(behind)}")
-        await _migrate(plan, {service: plan.secrets[f"{service}-database-url"] for service in behind})
+        await migrate(plan, {service: plan.secrets[f"{service}-database-url"] for service in behind})
         write_private(stamps, json.dumps(wanted, indent=2) + "\n")
 
 
-async def _migrate(plan: Plan, urls: dict[str, str]) -> None:
+async def migrate(plan: Plan, urls: dict[str, str]) -> None:
+    """Bring the databases of these services to their newest versions.
+
+    :raises StartFailed: a migration failed.
+    """
     log = plan.state.log("migrations")
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(

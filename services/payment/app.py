@@ -29,10 +29,14 @@ def create(start: Start, settings: PaymentSettings, connect: Connect | None = No
     @asynccontextmanager
     async def lifespan(runtime: Runtime) -> AsyncIterator[None]:
         async with opened(runtime) as provider:
-            secret = runtime.secrets[WEBHOOK_SECRET]
-            runtime.add(
-                Till(database=runtime.database, provider=provider, sidecar=runtime.sidecar, webhook_secret=secret)
+            till = Till(
+                database=runtime.database,
+                provider=provider,
+                sidecar=runtime.sidecar,
+                clock=runtime.clock,
+                webhook_secret=runtime.secrets[WEBHOOK_SECRET],
             )
+            runtime.add(till)
             yield
 
     return service.create_app(
@@ -77,10 +81,10 @@ async def _cancellations(runtime: Runtime) -> bool:
 
 
 timers = [
-    Timer(name="webhooks", seconds=0.25, step=_webhooks),
-    Timer(name="refunds", seconds=0.5, step=_refunds),
-    Timer(name="attempts", seconds=0.5, step=_attempts),
-    Timer(name="cancellations", seconds=2, step=_cancellations),
+    Timer(name="webhooks", seconds=0.5, step=_webhooks),
+    Timer(name="refunds", seconds=1, step=_refunds),
+    Timer(name="attempts", seconds=1, step=_attempts),
+    Timer(name="cancellations", seconds=5, step=_cancellations),
 ]
 
 

@@ -65,47 +65,44 @@ async def pay(till: Till, command: Pay, *, at: datetime) -> Paid:
     :raises InvalidPaymentMethod: the provider does not know the method.
     :raises RequestInProgress: the same command is still running after five seconds.
     """
-    known = await _known(till, command)
+    known, outlook = await _look(till, command)
     if known is None:
         try:
-            standing = await _attempt(till, command, at)
+            return _answer(await _attempt(till, command, outlook, at), is_replay=False)
         except _Overtaken:
-            known = await _known(till, command)
-            if known is None:
-                raise PaymentInProgress from None
-    return _answer(known or standing, is_replay=known is not None)
+            known, _ = await _look(till, command)
+    if known is None:
+        raise PaymentInProgress
+    return _answer(known, is_replay=True)
 
 
-async def _known(till: Till, command: Pay) -> Standing | None:
-    """The command's attempt once its outcome can be told; None when the command is to run."""
+async def _look(till: Till, command: Pay) -> tuple[Standing | None, Outlook | None]:
+    """The command's attempt once its outcome can be told, else what is known of the order."""
 
-    async def look() -> tuple[bool, Standing | None]:
+    async def look() -> tuple[bool, tuple[Standing | None, Outlook | None]]:
         async with till.database.begin() as session:
             standing = await attempts.find(session, command.id)
-        if standing is None or standing.attempt.status is AttemptStatus.FAILED:
-            return False, None
+            if standing is None or standing.attempt.status is AttemptStatus.FAILED:
+                return False, (None, await payments.look(session, command.order_id))
         check_fingerprint(standing.attempt.fingerprint, command.fingerprint)
-        attempt = standing.attempt
-        return attempt.status is AttemptStatus.OPEN and not attempt.is_answered, standing
+        is_running = standing.attempt.status is AttemptStatus.OPEN and not standing.attempt.is_answered
+        return is_running, (standing, None)
 
     return await till.settled(look)
 
 
-async def _attempt(till: Till, command: Pay, at: datetime) -> Standing:
+async def _attempt(till: Till, command: Pay, found: Outlook | None, at: datetime) -> Standing:
     deadline = till.deadline()
-    outlook = await _look(till, command)
+    outlook = await _payable(till, command, found)
     intent_id = outlook.intent_id or await _open_intent(till, outlook, deadline)
     begun = await _begin(till, command, intent_id, at)
     if begun.payment.intent_id is None:
-        return await _leave_open(till, begun, at)
-    return await _confirm(till, begun, begun.payment.intent_id, deadline, at)
+        return await _leave_open(till, begun)
+    return await _confirm(till, begun, begun.payment.intent_id, deadline)
 
 
-async def _look(till: Till, command: Pay) -> Outlook:
-    async with till.database.begin() as session:
-        outlook = await payments.look(session, command.order_id)
-    if outlook is None:
-        outlook = await _ask_for_order(till, command.order_id)
+async def _payable(till: Till, command: Pay, found: Outlook | None) -> Outlook:
+    outlook = found or await _ask_for_order(till, command.order_id)
     if outlook.payable.user_id != command.user_id:
         raise OrderNotFound
     if not outlook.payable.is_open:
@@ -194,18 +191,18 @@ def _closed(payment: Payment | None) -> OrderAlreadyPaid | OrderNotPayable:
     return OrderAlreadyPaid() if payment is not None and payment.is_captured else OrderNotPayable()
 
 
-async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float, at: datetime) -> Standing:
+async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float) -> Standing:
     attempt = begun.attempt
     key = confirmation_key(begun.payment.order_id, attempt.n)
     try:
         intent = await until(deadline, till.provider.confirm(intent_id, key=key, payment_method=attempt.payment_method))
     except OutcomeUnknown:
-        return await _leave_open(till, begun, at)
+        return await _leave_open(till, begun)
     except CallInvalid as invalid:
-        await recording.record_invalid(till, attempt.id, invalid.code, at=at)
+        await recording.record_invalid(till, attempt.id, invalid.code, at=till.clock())
         raise _invalid(invalid) from invalid
-    standing = await recording.record(till, attempt.id, intent, at=at)
-    return await _leave_open(till, standing, at) if standing.attempt.status is AttemptStatus.OPEN else standing
+    standing = await recording.record(till, attempt.id, intent, at=till.clock())
+    return await _leave_open(till, standing) if standing.attempt.status is AttemptStatus.OPEN else standing
 
 
 def confirmation_key(order_id: UUID, n: int) -> str:
@@ -217,10 +214,10 @@ def _invalid(invalid: CallInvalid) -> InvalidPaymentMethod | PaymentRefused:
     return InvalidPaymentMethod() if invalid.param == _PAYMENT_METHOD else PaymentRefused(reason=invalid.code)
 
 
-async def _leave_open(till: Till, standing: Standing, at: datetime) -> Standing:
+async def _leave_open(till: Till, standing: Standing) -> Standing:
     """Nobody knows yet: keep that the request is told so, and let the timer find out."""
     async with till.database.begin() as session:
-        await attempts.answer(session, standing.attempt.id, due_at=at + _LOOK_AFTER)
+        await attempts.answer(session, standing.attempt.id, due_at=till.clock() + _LOOK_AFTER)
         return await attempts.lock(session, standing.attempt.id)
 
 

@@ -69,8 +69,8 @@ async def refund(till: Till, ask: AskRefund, *, at: datetime) -> Refunded:
         return Refunded(refund=known, is_replay=True)
     refund_id = await _reserve(till, ask, at=at)
     if refund_id != ask.id:
-        refund_id = await _by_cancelling(till, ask, refund_id, at=at)
-    return Refunded(refund=await _perform(till, refund_id, ask, at=at), is_replay=False)
+        refund_id = await _by_cancelling(till, ask, refund_id)
+    return Refunded(refund=await _perform(till, refund_id, ask), is_replay=False)
 
 
 async def _known(till: Till, ask: AskRefund) -> Refund | None:
@@ -120,27 +120,27 @@ async def _add(session: AsyncSession, ask: AskRefund, payment: Payment, *, minor
     await refunds.add(session, payment, planned)
 
 
-async def _by_cancelling(till: Till, ask: AskRefund, refund_id: UUID, *, at: datetime) -> UUID:
+async def _by_cancelling(till: Till, ask: AskRefund, refund_id: UUID) -> UUID:
     async with till.database.begin() as session:
         payment = await payments.get(session, ask.payment_id)
     if not await orders.cancel(till.sidecar, payment.order_id, token=ask.token):
-        return await _reserve(till, ask, at=at, is_shipped=True)
+        return await _reserve(till, ask, at=till.clock(), is_shipped=True)
     async with till.database.begin() as session:
         payment, _ = await payments.lock(session, payment.id)
         await payables.close(session, payment.order_id)
-        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=at)
+        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=till.clock())
     return refund_id
 
 
-async def _perform(till: Till, refund_id: UUID, ask: AskRefund, *, at: datetime) -> Refund:
+async def _perform(till: Till, refund_id: UUID, ask: AskRefund) -> Refund:
     try:
-        return await execute(till, refund_id, at=at, deadline=till.deadline())
+        return await execute(till, refund_id, at=till.clock(), deadline=till.deadline())
     except OutcomeUnknown:
         async with till.database.begin() as session:
-            await refunds.answer(session, refund_id, due_at=at + _LOOK_AFTER)
+            await refunds.answer(session, refund_id, due_at=till.clock() + _LOOK_AFTER)
             return await refunds.get(session, refund_id)
     except CallInvalid as invalid:
-        await record_refused(till, refund_id, invalid.code, at=at, is_promised=refund_id != ask.id)
+        await record_refused(till, refund_id, invalid.code, at=till.clock(), is_promised=refund_id != ask.id)
         raise RefundRefused(reason=invalid.code) from invalid
 
 
@@ -156,7 +156,7 @@ async def execute(till: Till, refund_id: UUID, *, at: datetime, deadline: float)
     if found.status is not RefundStatus.PENDING or payment.intent_id is None:
         return found
     made = await until(deadline, _make(till, found, payment.intent_id, at))
-    return await record(till, refund_id, made, at=at)
+    return await record(till, refund_id, made, at=till.clock())
 
 
 async def _make(till: Till, found: Refund, intent_id: str, at: datetime) -> ProviderRefund:

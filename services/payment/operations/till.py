@@ -10,6 +10,7 @@ from services.payment.settings import CALL_SECONDS
 from services.shared.database import Database
 from services.shared.errors import Unavailable
 from services.shared.idempotency import RequestInProgress
+from services.shared.runtime import Clock
 from services.shared.sidecar import Sidecar
 
 Answer = TypeVar("Answer")
@@ -24,11 +25,15 @@ class ProviderAway(Unavailable):
 
 @dataclass(frozen=True, kw_only=True)
 class Till:
-    """The database, the provider and the way to other services; how many seconds a request gives the provider."""
+    """The database, the provider and the way to other services; how many seconds a request gives the provider.
+
+    Asking others takes its time: what is recorded afterwards bears the time that `clock` tells then.
+    """
 
     database: Database
     provider: Provider
     sidecar: Sidecar
+    clock: Clock
     webhook_secret: str
     call_seconds: float = CALL_SECONDS
     wait_seconds: float = WAIT_SECONDS

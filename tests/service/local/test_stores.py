@@ -1,5 +1,6 @@
 """The embedded stores as the commands start, show and stop them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,14 +14,16 @@ import psycopg
 import pytest
 import redis
 from redis.asyncio import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from services.local import boot, ports, streams, topology
+from services.local import boot, databases, ports, streams, topology
 from services.local.cli import NOTHING_RUNS
 from services.local.plan import Plan, unmoved_ports
-from services.local.refusals import PortTaken
+from services.local.refusals import PortTaken, StartFailed
 from services.local.state import ELSEWHERE, State
 from services.local.topology import PUBLIC_PORT, Ports
-from tests.conditions import wait_until
+from tests.conditions import eventually, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_every_service_has_a_database_that_no_other_may_enter(stores: Plan) -> N
 
 def test_stores_refuse_whoever_has_no_password(stores: Plan) -> None:
     for port in (stores.ports.redis, stores.ports.broker):
-        with redis.Redis(port=port) as anonymous, pytest.raises(redis.AuthenticationError):
+        with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as anonymous, pytest.raises(redis.AuthenticationError):
             anonymous.ping()
     with pytest.raises(psycopg.OperationalError, match="no password supplied"):
         psycopg.connect(host="127.0.0.1", port=stores.ports.postgres, user="postgres", dbname="postgres")
@@ -212,6 +215,67 @@ def test_a_taken_port_is_refused_before_anything_starts(stores: Plan) -> None:
 
     assert result.returncode == 1
     assert f"Port {stores.ports.redis} is taken by" in result.stderr
+
+
+async def test_trimming_goes_on_in_rounds_until_it_is_stopped(stores: Plan) -> None:
+    async with Redis.from_url(stores.broker_url, decode_responses=True) as broker:
+        await broker.xgroup_create("rounds", "only", id="$", mkstream=True)
+        await broker.xadd("rounds", {"n": "1"})
+        await broker.xreadgroup("only", "only", {"rounds": ">"}, noack=True)
+
+        trimming = asyncio.create_task(streams.trim_for_ever(stores.broker_url, every=0.01))
+        await eventually(lambda: _is_empty(broker, "rounds"))
+
+        trimming.cancel()
+        await broker.delete("rounds")
+
+
+async def test_a_broker_that_is_away_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    trimming = asyncio.create_task(streams.trim_for_ever(f"redis://127.0.0.1:{free_port()}", every=0.01))
+
+    await eventually(lambda: asyncio.sleep(0, caplog.text.count("were not trimmed") > 1))
+
+    trimming.cancel()
+
+
+async def test_a_migration_that_fails_says_so_with_the_end_of_its_log(stores: Plan) -> None:
+    with pytest.raises(StartFailed, match=r"migrations failed(.|\n)*no-such-service"):
+        await databases.migrate(stores, {"no-such-service": "postgresql://127.0.0.1:1/none"})
+
+
+async def test_migrations_end_when_the_start_is_given_up(stores: Plan) -> None:
+    log = stores.state.log("migrations")
+    blocked = psycopg.connect(stores.cluster.url("order"))
+    blocked.execute("LOCK TABLE alembic_version")
+    migrating = asyncio.create_task(databases.migrate(stores, {"order": stores.secrets["order-database-url"]}))
+    before = log.read_text().count("migrating order")
+    await eventually(lambda: asyncio.sleep(0, log.read_text().count("migrating order") > before))
+
+    migrating.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await migrating
+    blocked.close()
+
+
+def test_logs_can_be_followed_until_ctrl_c(stores: Plan) -> None:
+    line = (sys.executable, "-m", "services.local", "logs", "--follow", "mailbox")
+    with subprocess.Popen(line, cwd=topology.ROOT, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        with stores.state.log("mailbox").open("a") as log:
+            log.write("already there\n")
+        while following.stdout.readline() != "already there\n":
+            continue
+        with stores.state.log("mailbox").open("a") as log:
+            log.write("comes later\n")
+        assert following.stdout.readline() == "comes later\n"
+
+        following.send_signal(signal.SIGINT)
+        following.wait(20)
+
+
+async def _is_empty(broker: Redis, stream: str) -> bool:
+    return int(await broker.xlen(stream)) == 0
 
 
 async def test_a_failed_start_leaves_nothing_behind(tmp_path: Path, offset: int) -> None:
