@@ -18,12 +18,12 @@ from services.shared.sidecar import CallRefused, SidecarAway
 _GRPC_HEALTH = "/dapr.proto.runtime.v1.AppCallbackHealthCheck/HealthCheck"
 _GRPC_SERVICES = ("inventory",)
 _SECONDS = 3.0
-_KEPT_SECONDS = 1.0
+_KEPT_SECONDS = 0.2
 _OK = 200
 
 
 class Readiness:
-    """Asks at most once a second, however often it is asked itself."""
+    """Asks at most five times a second, however often it is asked itself."""
 
     def __init__(self, runtime: Runtime, channels: dict[str, GrpcChannel]) -> None:
         """`channels` lead to the services that speak gRPC."""

@@ -180,4 +180,4 @@ async def test_unknown_versions_paths_and_methods_are_told(cast: Cast) -> None:
 
 async def test_every_answer_tells_what_is_left_of_the_rate(cast: Cast) -> None:
     for reply in (await cast.anyone.call("GET", "/products"), await cast.anyone.call("GET", "/orders")):
-        assert {"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"} <= set(reply.headers)
+        assert {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"} <= {name.lower() for name in reply.headers}

@@ -1,5 +1,6 @@
 """A small client of the public API."""
 
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -84,7 +85,8 @@ class Api:
         sent = {**self.headers, **(headers or {}), **({"Idempotency-Key": key} if key else {})}
         url = f"{self.base_url}/api/v1{path}"
         try:
-            async with self.session.request(method, url, json=json, data=data, params=params, headers=sent) as answer:
+            body = None if data is None else io.BytesIO(data)
+            async with self.session.request(method, url, json=json, data=body, params=params, headers=sent) as answer:
                 content = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"{method} {path}: {error or type(error).__name__}") from error
