@@ -31,7 +31,10 @@ async def note_failed_refund(session: AsyncSession, event: PaymentRefundFailed) 
     await settlement.take_refund_failure(session, event)
 
 
-@door.project(*views.SHOWN)
+@door.project(*views.ONE_BY_ONE)
 async def record_on_timeline(documents: Documents, event: Any) -> None:  # noqa: ANN401 - any of the events shown
     """Something happened to an order."""
-    await views.record(documents, event)
+    await views.record(documents, [event])
+
+
+door.project_in_bulk(*views.IN_BULK)(views.record)

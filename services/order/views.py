@@ -64,6 +64,9 @@ _SUMMARIES: Mapping[type[Event], Callable[[Any], str]] = {
 
 SHOWN: Sequence[type[Event]] = tuple(_SUMMARIES)
 """The events that a timeline tells of."""
+IN_BULK = tuple(event for event in SHOWN if event.TOPIC in {Topic.STOCK, Topic.NOTIFICATIONS})
+"""Those that order is told for the timeline alone, so they may come many at a time."""
+ONE_BY_ONE = tuple(event for event in SHOWN if event not in IN_BULK)
 
 
 class TimelineItem(BaseModel):
@@ -75,13 +78,16 @@ class TimelineItem(BaseModel):
     summary: str
 
 
-async def record(documents: Documents, event: Any) -> None:  # noqa: ANN401 - any of the events that are shown
-    """Write an event's document; an event that is about no order has none."""
-    if event.order_id is None:
-        return
+async def record(documents: Documents, events: Sequence[Any]) -> None:
+    """Write each event's document; an event that is about no order has none."""
+    found = [_document(event) for event in events if event.order_id is not None]
+    if found:
+        await documents.put(TIMELINE, *found)
+
+
+def _document(event: Any) -> Document:  # noqa: ANN401 - any of the events that are shown
     item = {"source": _SOURCES[event.TOPIC], "type": event.TYPE, "summary": _SUMMARIES[type(event)](event)}
-    document = Document(id=event.event_id, key=str(event.order_id), at=event.at, body=item)
-    await documents.put(TIMELINE, document)
+    return Document(id=event.event_id, key=str(event.order_id), at=event.at, body=item)
 
 
 async def timeline(documents: Documents, order_id: UUID) -> list[TimelineItem]:

@@ -64,7 +64,7 @@ class PostgresDocuments:
 
     def __init__(self, engine: AsyncEngine) -> None:
         """The database must have the `document` table."""
-        self._engine = engine
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def put(self, collection: str, *documents: Document) -> None:
         """Insert or replace by id."""
@@ -72,7 +72,7 @@ class PostgresDocuments:
             {"collection": collection, "id": one.id, "key": one.key, "at": one.at, "body": one.body}
             for one in documents
         ]
-        async with self._engine.begin() as connection:
+        async with self._engine.connect() as connection:
             await connection.execute(_PUT, rows)
 
     async def get(self, collection: str, id_: UUID) -> Document | None:

@@ -22,6 +22,7 @@ from services.shared.runtime import Runtime
 Effect = Callable[[AsyncSession, Any], Awaitable[None]]
 Projection = Callable[[Documents, Any], Awaitable[None]]
 BulkEffect = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
+BulkProjection = Callable[[Documents, Sequence[Any]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class _Handlers:
     effects: list[Effect] = field(default_factory=list)
     projections: list[Projection] = field(default_factory=list)
     bulk: list[BulkEffect] = field(default_factory=list)
+    bulk_projections: list[BulkProjection] = field(default_factory=list)
 
 
 class EventDoor:
@@ -61,6 +63,10 @@ class EventDoor:
         """Handle many events in one transaction, without an inbox: the effect is guarded by the events' versions."""
         return self._register(types, lambda found: found.bulk)
 
+    def project_in_bulk(self, *types: type[Event]) -> Callable[[BulkProjection], BulkProjection]:
+        """Write documents from many events at once; safe to repeat by nature."""
+        return self._register(types, lambda found: found.bulk_projections)
+
     def _register(self, types: Iterable[type[Event]], kind: Callable[[_Handlers], list[Any]]) -> Callable[[Any], Any]:
         def keep(handler: Any) -> Any:  # noqa: ANN401 - handlers of three shapes
             for event in types:
@@ -81,7 +87,8 @@ class EventDoor:
 
     def is_bulk(self, topic: Topic) -> bool:
         """Whether a topic's events are delivered many at a time."""
-        return any(found.bulk for found in self._handlers.values() if topic == found.event.TOPIC)
+        of_topic = (found for found in self._handlers.values() if topic == found.event.TOPIC)
+        return any(found.bulk or found.bulk_projections for found in of_topic)
 
     async def dispatch(self, runtime: Runtime, letter: Mapping[str, Any]) -> Answer:
         """Take one CloudEvent.
@@ -89,30 +96,25 @@ class EventDoor:
         Applied, handled before, or not for this service: SUCCESS. Its predecessor is missing, a store is away, or we
         have a bug: RETRY. Not acceptable any more: SUCCESS, its owner compensates. Cannot be parsed: DROP.
         """
-        answer = await self._answer(runtime, [letter], self._one)
+        answer = await self._answer(runtime, [letter])
         telemetry.EVENTS.labels(str(letter.get("type"))[:80], answer).inc()
         return answer
 
     async def dispatch_bulk(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
         """Take many CloudEvents of one topic; when they cannot be applied together, each is taken alone."""
-        together = await self._answer(runtime, letters, self._many)
+        together = await self._answer(runtime, letters)
         if together is Answer.SUCCESS:
             telemetry.EVENTS.labels(str(letters[0].get("type"))[:80], together).inc(len(letters))
             return [together] * len(letters)
-        return [await self._answer(runtime, [letter], self._many) for letter in letters]
+        return [await self._answer(runtime, [letter]) for letter in letters]
 
-    async def _answer(
-        self,
-        runtime: Runtime,
-        letters: Sequence[Mapping[str, Any]],
-        take: Callable[[Runtime, Sequence[Event]], Awaitable[None]],
-    ) -> Answer:
+    async def _answer(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Answer:
         if not all(isinstance(letter.get("type"), str) for letter in letters):
             return Answer.DROP
         parent = letters[0].get("traceparent")
         with telemetry.trace_from(parent if isinstance(parent, str) else None):
             try:
-                await take(runtime, [event for letter in letters if (event := self._parse(letter)) is not None])
+                await self._take(runtime, [event for letter in letters if (event := self._parse(letter)) is not None])
             except ValidationError as error:
                 why = error.errors(include_input=False, include_url=False)
                 log.warning("event.unparsable", type=letters[0].get("type"), id=letters[0].get("id"), why=why)
@@ -132,24 +134,24 @@ class EventDoor:
         found = self._handlers.get(letter["type"])
         return found.event.model_validate(letter.get("data")) if found else None
 
-    async def _one(self, runtime: Runtime, events: Sequence[Event]) -> None:
+    async def _take(self, runtime: Runtime, events: Sequence[Event]) -> None:
+        many: dict[BulkEffect, list[Event]] = {}
+        shown: dict[BulkProjection, list[Event]] = {}
         for event in events:
             found = self._handlers[event.TYPE]
             for effect in found.effects:
                 await _apply(runtime, effect, event)
             for projection in found.projections:
                 await projection(runtime.documents, event)
-            if found.bulk:
-                await self._many(runtime, [event])
-
-    async def _many(self, runtime: Runtime, events: Sequence[Event]) -> None:
-        by_handler: dict[BulkEffect, list[Event]] = {}
-        for event in events:
-            for effect in self._handlers[event.TYPE].bulk:
-                by_handler.setdefault(effect, []).append(event)
-        for effect, its_events in by_handler.items():
+            for together in found.bulk:
+                many.setdefault(together, []).append(event)
+            for view in found.bulk_projections:
+                shown.setdefault(view, []).append(event)
+        for together, its_events in many.items():
             async with runtime.database.begin() as session:
-                await effect(session, its_events)
+                await together(session, its_events)
+        for view, its_events in shown.items():
+            await view(runtime.documents, its_events)
 
 
 async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:

@@ -1,6 +1,7 @@
 """The application factory: a service is its routers, its event door and its timers, wired as lists."""
 
 import asyncio
+import gc
 import hmac
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -85,6 +86,8 @@ def run(app: FastAPI, settings: Settings, app_id: str, **differently: Any) -> No
     :param differently: options of uvicorn that this application wants otherwise.
     """
     telemetry.configure(app_id, settings.sidecart_log_level)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     usually: dict[str, Any] = {
         "host": settings.sidecart_host,
         "port": settings.app_port,

@@ -116,7 +116,7 @@ async def _change(shopper: Shopper, shop: Shop, change: Callable[[Cart], Cart]) 
 async def _standing(cart: Cart | None, shop: Shop) -> StandingCart:
     if cart is None:
         return StandingCart(cart=Cart())
-    async with shop.database.begin() as session:
+    async with shop.database.read() as session:
         order_id = await orders.find_order_of_cart(session, cart.cart_id)
     return StandingCart(cart=cart.successor() if order_id else cart, ordered_as=order_id)
 

@@ -69,7 +69,7 @@ async def find_placed(database: Database, command: Command) -> Placed | None:
     :raises IdempotencyKeyReused: the key came with another body then.
     :raises CheckoutExpired: inventory has given the stock back, which is final.
     """
-    async with database.begin() as session:
+    async with database.read() as session:
         standing = await placements.find(session, command.order_id)
         return await _replay(session, standing, command) if standing else None
 

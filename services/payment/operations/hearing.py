@@ -63,7 +63,7 @@ async def _act(till: Till, due: Due, at: datetime) -> None:
 
 
 async def _act_on_intent(till: Till, due: Due, at: datetime) -> None:
-    async with till.database.begin() as session:
+    async with till.database.read() as session:
         payment = await payments.find_by_intent(session, due.object_id)
     if payment is None or payment.is_captured or await settle(till, payment.id, at=at):
         return

@@ -80,7 +80,7 @@ async def _look(till: Till, command: Pay) -> tuple[Standing | None, Outlook | No
     """The command's attempt once its outcome can be told, else what is known of the order."""
 
     async def look() -> tuple[bool, tuple[Standing | None, Outlook | None]]:
-        async with till.database.begin() as session:
+        async with till.database.read() as session:
             standing = await attempts.find(session, command.id)
             if standing is None or standing.attempt.status is AttemptStatus.FAILED:
                 return False, (None, await payments.look(session, command.order_id))

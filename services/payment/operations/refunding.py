@@ -77,7 +77,7 @@ async def _known(till: Till, ask: AskRefund) -> Refund | None:
     """The command's refund once its outcome can be told; None when the command is to run, from wherever it stopped."""
 
     async def look() -> tuple[bool, Refund | None]:
-        async with till.database.begin() as session:
+        async with till.database.read() as session:
             command = await refunds.find_command(session, ask.id)
         if command is None:
             return False, None

@@ -36,7 +36,7 @@ async def settle(till: Till, payment_id: UUID, *, at: datetime) -> bool:
     :returns: False when no attempt is awaited.
     :raises OutcomeUnknown: the provider did not answer.
     """
-    async with till.database.begin() as session:
+    async with till.database.read() as session:
         standing = await attempts.find_awaited(session, payment_id)
     if standing is None:
         return False
