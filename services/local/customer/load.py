@@ -21,7 +21,7 @@ from services.local.customer.client import Api
 
 _WATCH_EVERY = 4
 _POLL = 0.02
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
