@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from services.local.postgres import Cluster
+from services.local.processes import dies_with_parent
 from services.shared.migrate import upgrade
 from services.shared.sidecar_double import SidecarDouble
 from tests.conditions import free_port, wait_until
@@ -25,9 +26,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     spec, account = cluster.spec(), cluster.account
     uid, gid = (account.uid, account.gid) if account else (None, None)
     command = (*spec.command, *_FAST)
+    guard = dies_with_parent(spec.last_signal)
     with (
         (home / "log").open("wb") as log,
-        subprocess.Popen(command, cwd="/", stderr=log, user=uid, group=gid) as server,
+        subprocess.Popen(  # noqa: PLW1509 - one system call
+            command, cwd="/", stderr=log, user=uid, group=gid, preexec_fn=guard
+        ) as server,
     ):
         wait_until(cluster.is_ready)
         yield cluster
