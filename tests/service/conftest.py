@@ -29,8 +29,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     guard = dies_with_parent(spec.last_signal)
     with (
         (home / "log").open("wb") as log,
-        subprocess.Popen(  # noqa: PLW1509 - one system call
-            command, cwd="/", stderr=log, user=uid, group=gid, preexec_fn=guard
+        subprocess.Popen(
+            command,
+            cwd="/",
+            stderr=log,
+            user=uid,
+            group=gid,
+            preexec_fn=guard,  # noqa: PLW1509 - one system call
         ) as server,
     ):
         wait_until(cluster.is_ready)
