@@ -30,7 +30,8 @@ Lifespan = Callable[[Runtime], AbstractAsyncContextManager[None]]
 """Opens what only this service has and adds it to the runtime; closed when the service stops."""
 
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-_BULK = {"enabled": True, "maxMessagesCount": 100, "maxAwaitDurationMs": 40}
+_BULK = {"enabled": True, "maxMessagesCount": 32, "maxAwaitDurationMs": 20}
+"""As many as the broker component has workers (`concurrency`): a batch that can never fill waits out its time."""
 
 
 def create_app(  # noqa: PLR0913 - a service has that many kinds of parts

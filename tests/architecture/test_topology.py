@@ -10,6 +10,9 @@ import yaml
 from services.contracts.events import Topic
 from services.local import topology
 from services.local.topology import ROOT, RUN_FILE, App, RunFile
+from services.order import subscriptions as order
+from services.product import subscriptions as product
+from services.shared import service
 
 APPS = topology.load()
 NAMES = [app.app_id for app in APPS]
@@ -196,3 +199,14 @@ def test_calls_between_apps_have_time_outs_only_and_every_delivery_a_retry() -> 
     retries = spec["policies"]["retries"]
     assert retries[targets["components"]["events"]["inbound"]["retry"]]["maxRetries"] > 0
     assert retries[targets["components"]["dead-letters"]["inbound"]["retry"]]["maxRetries"] == -1
+
+
+def test_a_bulk_delivery_can_fill_with_what_the_broker_hands_out_at_once() -> None:
+    entries = parsed(ROOT / "components" / "embedded" / "events.yaml")["spec"]["metadata"]
+    (workers,) = [int(entry["value"]) for entry in entries if entry["name"] == "concurrency"]
+    found = service.subscriptions("product", product.door) + service.subscriptions("order", order.door)
+
+    sizes = {one["topic"]: one["bulkSubscribe"]["maxMessagesCount"] for one in found if "bulkSubscribe" in one}
+
+    assert set(sizes) == {Topic.STOCK, Topic.NOTIFICATIONS}
+    assert max(sizes.values()) <= workers
