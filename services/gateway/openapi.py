@@ -46,7 +46,7 @@ _ABOUT = (
 _TAGS = {
     "user": "Accounts, roles, tokens.",
     "product": "The catalogue, its search and its stock.",
-    "order": "Carts, orders, their history, and sales reports.",
+    "order": "Carts, orders, their history and timeline.",
     "payment": "Payments and refunds.",
     "notification": "The inbox and what a customer wants to be told.",
 }
