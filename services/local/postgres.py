@@ -173,7 +173,7 @@ def forget_orphans(shared: Path) -> None:
     """Delete the clusters whose state folder is gone, for instance with its checkout."""
     for mark in shared.glob(f"*/{_HOME}"):
         if not Path(mark.read_text()).exists():
-            shutil.rmtree(mark.parent)
+            shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _ensure_role(connection: psycopg.Connection, name: str, password: str) -> None:
