@@ -4,6 +4,7 @@ The server refuses to run as root. Then it runs as an unprivileged user, with it
 that user may reach them: the checkout may lie in a folder that only root can enter.
 """
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -170,10 +171,11 @@ class Cluster:
 
 
 def forget_orphans(shared: Path) -> None:
-    """Delete the clusters whose state folder is gone, for instance with its checkout."""
+    """Delete the clusters whose state folder is gone, for instance with its checkout; another may do so just now."""
     for mark in shared.glob(f"*/{_HOME}"):
-        if not Path(mark.read_text()).exists():
-            shutil.rmtree(mark.parent, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            if not Path(mark.read_text()).exists():
+                shutil.rmtree(mark.parent, ignore_errors=True)
 
 
 def _ensure_role(connection: psycopg.Connection, name: str, password: str) -> None:
