@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.contracts.events import Topic
-from services.shared import dead_letters, errors, identity, inbox, outbox, telemetry
+from services.shared import dead_letters, errors, failpoints, identity, inbox, outbox, telemetry
 from services.shared.bodies import MIB, BodyLimits
 from services.shared.pubsub import Answer, EventDoor
 from services.shared.relay import Relay
@@ -87,6 +87,7 @@ def run(app: FastAPI, settings: Settings, app_id: str, **differently: Any) -> No
     :param differently: options of uvicorn that this application wants otherwise.
     """
     telemetry.configure(app_id, settings.sidecart_log_level)
+    failpoints.watch(settings.sidecart_failpoints, app_id)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     usually: dict[str, Any] = {

@@ -1,5 +1,7 @@
 """What the environment decides. `dapr run`, the local runner and Kubernetes all set these names."""
 
+from pathlib import Path
+
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
@@ -14,3 +16,5 @@ class Settings(BaseSettings):
     dapr_api_token: SecretStr
     sidecart_host: str = "127.0.0.1"
     sidecart_log_level: str = "info"
+    sidecart_failpoints: Path | None = None
+    """Where tests arm the places at which this process dies, see `services.shared.failpoints`."""
