@@ -17,7 +17,7 @@ print("went on")
 
 
 def _run(root: Path | str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run((sys.executable, "-c", _PROGRAM, str(root)), capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+    return subprocess.run((sys.executable, "-c", _PROGRAM, str(root)), capture_output=True, text=True, check=False)
 
 
 def test_a_process_dies_once_at_an_armed_failpoint_and_its_successor_goes_on(tmp_path: Path) -> None:
