@@ -6,16 +6,17 @@ https://docs.stripe.com/api/idempotent_requests
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.local.stripe_server import connections, expansion, forms, objects, refusals
+from services.local.stripe_server.clock import VirtualClock
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.faults import Fault, FaultKind, Faults, pause
 from services.local.stripe_server.forms import Form
@@ -28,6 +29,7 @@ KEPT_FOR = 24 * 3600.0
 """Seconds after which Stripe may forget a key; the same key then executes again."""
 
 Operation = Callable[[Desk, Form], StripeObject]
+Result = TypeVar("Result")
 
 
 @dataclass(kw_only=True)
@@ -36,7 +38,7 @@ class Server:
 
     settings: Settings
     records: Records
-    clock: Callable[[], float] = time.time
+    clock: VirtualClock
     faults: Faults = field(default_factory=Faults)
     running: set[str] = field(default_factory=set)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,13 @@ class Server:
             change_after=self.settings.change_after,
             request=request or {"id": None, "idempotency_key": None},
         )
+
+    def act(self, deed: Callable[[Desk], Result]) -> Result:
+        """Do what no call asked for, in one transaction, and tell what came of it."""
+        with self.records.transaction():
+            result = deed(self.desk())
+        self.owed.set()
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +94,8 @@ class Call:
     async def _answer(self, operation: Operation, fault: Fault | None) -> Response:
         try:
             self._authorise()
+            if fault is not None and fault.refusal is not None:
+                raise fault.refusal
             kept = self._kept()
             if kept is not None:
                 return self._respond(kept, replayed=True)

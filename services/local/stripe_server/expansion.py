@@ -11,6 +11,7 @@ _KINDS = {
     "re": "refund",
     "pm": "payment_method",
     "txn": "balance_transaction",
+    "du": "dispute",
 }
 _DEEPEST = 4
 

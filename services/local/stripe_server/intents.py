@@ -1,6 +1,6 @@
 """The life of a PaymentIntent (https://docs.stripe.com/payments/paymentintents/lifecycle)."""
 
-from services.local.stripe_server import cards, objects, refusals
+from services.local.stripe_server import cards, charges, objects, refusals
 from services.local.stripe_server.cards import Card, Decline
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.forms import Form
@@ -155,10 +155,7 @@ def _charge(desk: Desk, intent: StripeObject, card: Card) -> StripeObject:
     if card.decline:
         return _refuse(desk, intent, card, card.decline)
     charge = objects.charge(intent, card, failure=None, now=desk.created)
-    charge["balance_transaction"] = desk.book(
-        charge, kind="charge", amount=charge["amount"], fee=_fee(charge["amount"])
-    )
-    desk.save(charge)
+    charges.book(desk, charge)
     intent |= {
         "status": "succeeded",
         "amount_received": intent["amount"],
@@ -168,11 +165,6 @@ def _charge(desk: Desk, intent: StripeObject, card: Card) -> StripeObject:
     }
     desk.tell("payment_intent.succeeded", intent)
     return desk.save(intent)
-
-
-def _fee(amount: int) -> int:
-    """Stripe's usual 2.9 % and 30 minor units, half a unit rounded up."""
-    return (amount * 29 + 500) // 1000 + 30
 
 
 def _refuse(desk: Desk, intent: StripeObject, card: Card, decline: Decline) -> StripeObject:

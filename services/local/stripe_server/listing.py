@@ -15,12 +15,14 @@ RESOURCES: Mapping[str, str] = {
     "events": "event",
     "balance_transactions": "balance_transaction",
     "payment_methods": "payment_method",
+    "disputes": "dispute",
 }
 _FILTERS: Mapping[str, tuple[str, ...]] = {
     "charges": ("payment_intent",),
     "refunds": ("payment_intent", "charge"),
     "events": ("type",),
     "balance_transactions": ("type", "source"),
+    "disputes": ("charge", "payment_intent"),
 }
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST = 100

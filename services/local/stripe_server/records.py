@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS delivery (
     delivered REAL
 );
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due) WHERE delivered IS NULL;
-CREATE TABLE IF NOT EXISTS change (refund_id TEXT PRIMARY KEY, due REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS scheduled (object_id TEXT PRIMARY KEY, due REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -165,21 +166,33 @@ class Records:
         """After a restart, what was under way is due at once."""
         self._database.execute("UPDATE delivery SET due = ? WHERE delivered IS NULL AND due > ?", (now, now))
 
-    def change_later(self, refund_id: str, *, due: float) -> None:
-        """A refund is going to change by itself."""
-        self._database.execute("INSERT INTO change (refund_id, due) VALUES (?, ?)", (refund_id, due))
+    def schedule(self, object_id: str, *, due: float) -> None:
+        """Something is going to happen to an object by itself; the first appointment stands."""
+        self._database.execute("INSERT OR IGNORE INTO scheduled (object_id, due) VALUES (?, ?)", (object_id, due))
 
-    def take_changes(self, *, now: float) -> list[str]:
-        """The refunds whose time to change has come."""
-        return [
-            row[0] for row in self._database.execute("DELETE FROM change WHERE due <= ? RETURNING refund_id", (now,))
-        ]
+    def take_scheduled(self, *, now: float) -> tuple[str, float] | None:
+        """The first object to which something should have happened by now, and when."""
+        row: tuple[str, float] | None = self._database.execute(
+            "DELETE FROM scheduled WHERE object_id = (SELECT object_id FROM scheduled WHERE due <= ?"
+            " ORDER BY due, object_id LIMIT 1) RETURNING object_id, due",
+            (now,),
+        ).fetchone()
+        return row
+
+    def find_setting(self, name: str) -> str | None:
+        """What was decided while the stand-in ran."""
+        row = self._database.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Decide something for this process and the next."""
+        self._database.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, value))
 
     def next_due(self) -> float | None:
         """When there is something to do again."""
         statement = (
             "SELECT min(due) FROM (SELECT min(due) AS due FROM delivery WHERE delivered IS NULL"
-            " UNION ALL SELECT min(due) FROM change)"
+            " UNION ALL SELECT min(due) FROM scheduled)"
         )
         row = self._database.execute(statement).fetchone()
         return float(row[0]) if row[0] is not None else None

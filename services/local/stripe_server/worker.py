@@ -1,10 +1,11 @@
-"""What happens by itself: owed events are delivered, and refunds change when their time has come."""
+"""What happens by itself: owed events are delivered, and time passes."""
 
 import asyncio
+import time
 
 import aiohttp
 
-from services.local.stripe_server import refunds, webhooks
+from services.local.stripe_server import timeline, webhooks
 from services.local.stripe_server.calls import Server
 from services.local.stripe_server.records import Delivery
 
@@ -20,17 +21,15 @@ async def work(server: Server) -> None:
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, asyncio.TaskGroup() as group:
         while True:
             server.owed.clear()
-            _change(server)
+            _catch_up(server)
             for delivery in _lease(server):
                 group.create_task(_attempt(server, session, delivery))
             await _until_owed(server)
 
 
-def _change(server: Server) -> None:
-    desk = server.desk()
-    with desk.records.transaction():
-        for refund_id in desk.records.take_changes(now=desk.now):
-            refunds.change(desk, refund_id)
+def _catch_up(server: Server) -> None:
+    with server.records.transaction():
+        timeline.catch_up(server.desk())
 
 
 def _lease(server: Server) -> list[Delivery]:
@@ -40,7 +39,7 @@ def _lease(server: Server) -> list[Delivery]:
 
 async def _attempt(server: Server, session: aiohttp.ClientSession, delivery: Delivery) -> None:
     settings = server.settings
-    at = int(server.clock())
+    at = int(time.time())
     confirmed = await webhooks.deliver(
         session, delivery, url=settings.webhook_url, secret=settings.webhook_secret, at=at
     )
