@@ -1,19 +1,16 @@
 """The HTTP door: Stripe's routes."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from services.local.stripe_server import calls, disputes, intents, listing, refunds
+from services.local.stripe_server import calls, captures, disputes, intents, listing, payouts, refunds
 from services.local.stripe_server.calls import Call
 
 router = APIRouter()
 
 Called = Annotated[Call, Depends(calls.receive)]
-Resource = Literal[
-    "payment_intents", "charges", "refunds", "disputes", "events", "balance_transactions", "payment_methods"
-]
 
 
 @router.post("/v1/payment_intents")
@@ -26,6 +23,12 @@ async def create_intent(call: Called) -> Response:
 async def confirm_intent(intent_id: str, call: Called) -> Response:
     """Try to take the money."""
     return await call.run("confirm", partial(intents.confirm, intent_id=intent_id))
+
+
+@router.post("/v1/payment_intents/{intent_id}/capture")
+async def capture_intent(intent_id: str, call: Called) -> Response:
+    """Take what was promised."""
+    return await call.run("capture", partial(captures.capture, intent_id=intent_id))
 
 
 @router.post("/v1/payment_intents/{intent_id}/cancel")
@@ -52,14 +55,20 @@ async def accept_dispute(dispute_id: str, call: Called) -> Response:
     return await call.run("close_dispute", partial(disputes.accept, dispute_id=dispute_id))
 
 
+@router.get("/v1/balance")
+async def read_balance(call: Called) -> Response:
+    """What is ours."""
+    return await call.run("retrieve", payouts.balance)
+
+
 @router.get("/v1/{resource}")
-async def read_page(resource: Resource, call: Called) -> Response:
+async def read_page(resource: str, call: Called) -> Response:
     """A page of objects."""
     return await call.run("list", partial(listing.page, resource=resource))
 
 
 @router.get("/v1/{resource}/{object_id}")
-async def read_one(resource: Resource, object_id: str, call: Called) -> Response:
+async def read_one(resource: str, object_id: str, call: Called) -> Response:
     """One object."""
     return await call.run("retrieve", partial(listing.retrieve, resource=resource, object_id=object_id))
 
@@ -68,3 +77,9 @@ async def read_one(resource: Resource, object_id: str, call: Called) -> Response
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
+
+
+@router.api_route("/v1/{path:path}", methods=["GET", "POST", "DELETE"])
+async def read_nothing(path: str, call: Called) -> Response:
+    """What is not known here."""
+    return await call.run("unknown", partial(listing.unknown, path=path))

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
-from services.local.stripe_server import api, control, worker
+from services.local.stripe_server import api, control, timeline, worker
 from services.local.stripe_server.calls import Server
 from services.local.stripe_server.clock import VirtualClock
 from services.local.stripe_server.connections import CuttableProtocol
@@ -26,6 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         records = Records(settings.state)
         app.state.server = Server(settings=settings, records=records, clock=VirtualClock(records))
+        app.state.server.act(timeline.begin)
         working = asyncio.create_task(worker.work(app.state.server))
         working.add_done_callback(stop_when_broken)
         yield

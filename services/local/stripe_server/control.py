@@ -7,6 +7,7 @@
 | `GET /faults`, `DELETE /faults` | what was asked for and how often it has struck; let everything go well again |
 | `POST /clock` | `{"advance_seconds": N}`: the clock is put forward, and what was due by then happens |
 | `GET /clock` | `{"now": seconds since the epoch, "ahead_seconds": before the machine's clock}` |
+| `POST /payouts` | one payout now for each currency, of what is pending too; answers the payouts |
 | `POST /disputes` | `{payment_intent | charge, amount?, reason?, inquiry?}`: a charge is disputed; answers with it |
 | `POST /disputes/{id}/close` | `{"outcome": "won" | "lost"}`: the issuer decides; answers the dispute |
 """
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 
-from services.local.stripe_server import challenge, charges, disputes, timeline
+from services.local.stripe_server import challenge, charges, disputes, payouts, timeline
 from services.local.stripe_server.calls import Server
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.faults import Fault
@@ -84,6 +85,12 @@ async def advance_clock(passing: Passing, server: Running) -> dict[str, float]:
 async def read_clock(server: Running) -> dict[str, float]:
     """What time it is here."""
     return {"now": server.clock(), "ahead_seconds": server.clock.ahead}
+
+
+@router.post("/payouts")
+async def pay_out(server: Running) -> list[StripeObject]:
+    """Pay out everything now."""
+    return server.act(payouts.run_now)
 
 
 class Complaint(BaseModel):

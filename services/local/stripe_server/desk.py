@@ -45,7 +45,9 @@ class Desk:
 
     def book(self, source: StripeObject, movement: Movement) -> StripeObject:
         """Move the balance; the answer is the balance transaction."""
-        return self.save(money.balance_transaction(source, movement, now=self.created))
+        booked = self.save(money.balance_transaction(source, movement, now=self.created))
+        self.records.balance.owe(booked)
+        return booked
 
     def later(self, stripe_object: StripeObject, *, after: float | None = None) -> None:
         """Something is going to happen to an object by itself, after `change_after` unless told otherwise."""

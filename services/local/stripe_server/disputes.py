@@ -55,7 +55,7 @@ def open_on(
 def _within(desk: Desk, charge: StripeObject, asked: int | None) -> int:
     taken = sum(one["amount"] for one in _about(desk, charge) if one["status"] not in _HARMLESS)
     left: int = charge["amount_captured"] - charge["amount_refunded"] - taken
-    if left == 0 or (asked is not None and asked > left):
+    if left <= 0 or (asked is not None and asked > left):
         message = f"Only {left} of charge {charge['id']} can be disputed."
         raise refusals.invalid("amount", message, "amount_too_large")
     return left if asked is None else asked

@@ -12,6 +12,7 @@ _KINDS = {
     "pm": "payment_method",
     "txn": "balance_transaction",
     "du": "dispute",
+    "po": "payout",
 }
 _DEEPEST = 4
 

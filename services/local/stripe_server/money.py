@@ -50,6 +50,8 @@ class Movement:
     fee_description: str = "Stripe processing fees"
     reporting_category: str | None = None
     """What reports count it under, where that is not the type."""
+    at_once: bool = False
+    """Whether it counts at once; other movements settle in two days."""
 
 
 def balance_transaction(source: StripeObject, movement: Movement, *, now: int) -> StripeObject:
@@ -65,7 +67,7 @@ def balance_transaction(source: StripeObject, movement: Movement, *, now: int) -
         "id": new_id("txn"),
         "object": "balance_transaction",
         "amount": movement.amount,
-        "available_on": _midnight(now + _SETTLES_AFTER),
+        "available_on": now if movement.at_once else midnight(now + _SETTLES_AFTER),
         "balance_type": "payments",
         "created": now,
         "currency": source["currency"],
@@ -76,13 +78,14 @@ def balance_transaction(source: StripeObject, movement: Movement, *, now: int) -
         "net": movement.amount - movement.fee,
         "reporting_category": movement.reporting_category or movement.type,
         "source": source["id"],
-        "status": "pending",
+        "status": "available" if movement.at_once else "pending",
         "type": movement.type,
     }
 
 
-def _midnight(moment: int) -> int:
-    return moment - moment % DAY
+def midnight(moment: float) -> int:
+    """When the day of a moment began (UTC)."""
+    return int(moment - moment % DAY)
 
 
 def dispute(of: StripeObject, *, amount: int, reason: str, inquiry: bool, now: int) -> StripeObject:
@@ -113,4 +116,37 @@ def dispute(of: StripeObject, *, amount: int, reason: str, inquiry: bool, now: i
         "payment_method_details": {"type": "card", "card": case | {"network_reason_code": "10"}},
         "reason": reason,
         "status": "warning_needs_response" if inquiry else "needs_response",
+    }
+
+
+def payout(*, amount: int, currency: str, now: int) -> StripeObject:
+    """What was available, on its way to the bank."""
+    return {
+        "id": new_id("po"),
+        "object": "payout",
+        "amount": amount,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "arrival_date": midnight(now),
+        "automatic": True,
+        "balance_transaction": None,
+        "created": now,
+        "currency": currency,
+        "description": "STRIPE PAYOUT",
+        "destination": f"ba_of_the_shop_{currency}",
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "livemode": False,
+        "metadata": {},
+        "method": "standard",
+        "original_payout": None,
+        "payout_method": None,
+        "reconciliation_status": "completed",
+        "reversed_by": None,
+        "source_type": "card",
+        "statement_descriptor": None,
+        "status": "in_transit",
+        "trace_id": None,
+        "type": "bank_account",
     }

@@ -91,14 +91,16 @@ def payment_intent(*, amount: int, currency: str, metadata: dict[str, str], now:
     }
 
 
-def charge(intent: StripeObject, card: Card, *, failure: Decline | None, now: int) -> StripeObject:
-    """One attempt to take the money; a failed one is kept too."""
+def charge(
+    intent: StripeObject, card: Card, *, now: int, captured: bool = False, failure: Decline | None = None
+) -> StripeObject:
+    """One attempt to take the money, or to have it promised; a failed one is kept too."""
     taken = failure is None
     return {
         "id": new_id("ch"),
         "object": "charge",
         "amount": intent["amount"],
-        "amount_captured": intent["amount"] if taken else 0,
+        "amount_captured": intent["amount"] if captured else 0,
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
@@ -106,7 +108,7 @@ def charge(intent: StripeObject, card: Card, *, failure: Decline | None, now: in
         "balance_transaction": None,
         "billing_details": _nobody(),
         "calculated_statement_descriptor": "SIDECART",
-        "captured": taken,
+        "captured": captured,
         "created": now,
         "currency": intent["currency"],
         "customer": None,

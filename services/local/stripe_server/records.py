@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.local.stripe_server import balance
+from services.local.stripe_server.balance import Balance
 from services.local.stripe_server.objects import StripeObject
 
 _SCHEMA = """
@@ -23,6 +25,9 @@ CREATE TABLE IF NOT EXISTS object (
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, number);
+CREATE INDEX IF NOT EXISTS object_by_creation ON object (kind, created);
+CREATE INDEX IF NOT EXISTS object_by_source ON object (kind, json_extract(body, '$.source'), number);
+CREATE INDEX IF NOT EXISTS object_by_charge ON object (kind, json_extract(body, '$.charge'), number);
 CREATE INDEX IF NOT EXISTS object_by_intent ON object (kind, json_extract(body, '$.payment_intent'), number);
 CREATE TABLE IF NOT EXISTS answer (
     key TEXT PRIMARY KEY,
@@ -70,6 +75,7 @@ class Page:
     ending_before: str | None = None
     created: tuple[tuple[str, int], ...] = ()
     equal: tuple[tuple[str, str], ...] = ()
+    payout: str | None = None
 
 
 class Records:
@@ -81,6 +87,8 @@ class Records:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
+        self._database.executescript(balance.SCHEMA)
+        self.balance = Balance(self._database)
 
     def close(self) -> None:
         """Give the file back."""
@@ -211,6 +219,9 @@ def _conditions(page: Page) -> tuple[list[str], list[str | int]]:
     for sign, moment in page.created:
         conditions.append(f"AND created {sign} ?")
         values.append(moment)
+    if page.payout is not None:
+        conditions.append("AND id IN (SELECT movement_id FROM settlement WHERE payout_id = ?)")
+        values.append(page.payout)
     for name, value in page.equal:
         conditions.append(f"AND json_extract(body, '$.{name}') = ?")
         values.append(value)

@@ -43,6 +43,11 @@ def invalid(param: str, message: str, code: str) -> Unexecuted:
     return Unexecuted(400, "invalid_request_error", message, {"param": param, "code": code})
 
 
+def unknown_address(path: str) -> Unexecuted:
+    """An address that leads nowhere."""
+    return Unexecuted(404, "invalid_request_error", f"Unrecognized request URL ({path}).")
+
+
 def missing(kind: str, object_id: str, param: str = "id") -> Unexecuted:
     """An object that does not exist."""
     message = f"No such {kind}: '{object_id}'"
