@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
-from services.local.stripe_server import api, control, timeline, worker
+from services.local.stripe_server import api, control, timeline, webhook_control, worker
 from services.local.stripe_server.calls import Server
 from services.local.stripe_server.clock import VirtualClock
 from services.local.stripe_server.connections import CuttableProtocol
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Stripe stand-in", lifespan=lifespan, openapi_url=None)
     app.include_router(control.router)
+    app.include_router(webhook_control.router)
     app.include_router(api.router)
     app.exception_handler(Refusal)(_refuse)
     return app

@@ -10,29 +10,23 @@
 | `POST /payouts` | one payout now for each currency, of what is pending too; answers the payouts |
 | `POST /disputes` | `{payment_intent | charge, amount?, reason?, inquiry?}`: a charge is disputed; answers with it |
 | `POST /disputes/{id}/close` | `{"outcome": "won" | "lost"}`: the issuer decides; answers the dispute |
+
+What goes wrong with webhooks is asked for in `webhook_control`.
 """
 
 from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 
 from services.local.stripe_server import challenge, charges, disputes, payouts, timeline
-from services.local.stripe_server.calls import Server
+from services.local.stripe_server.calls import Running
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.faults import Fault
 from services.local.stripe_server.objects import StripeObject
 
 router = APIRouter(prefix="/_stand-in")
-
-
-async def _server(request: Request) -> Server:
-    server: Server = request.app.state.server
-    return server
-
-
-Running = Annotated[Server, Depends(_server)]
 
 
 @router.get("/authenticate/{client_secret}")

@@ -65,6 +65,12 @@ class Delivery:
     attempts: int
     body: bytes
 
+    @property
+    def event_type(self) -> str:
+        """What it tells."""
+        event_type: str = json.loads(self.body)["type"]
+        return event_type
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -170,9 +176,9 @@ class Records:
         """Try a delivery again later."""
         self._database.execute("UPDATE delivery SET due = ? WHERE event_id = ?", (due, event_id))
 
-    def release_leases(self, *, now: float) -> None:
-        """After a restart, what was under way is due at once."""
-        self._database.execute("UPDATE delivery SET due = ? WHERE delivered IS NULL AND due > ?", (now, now))
+    def release(self, *, now: float, later_than: float) -> None:
+        """What was to be delivered after a moment is due at once."""
+        self._database.execute("UPDATE delivery SET due = ? WHERE delivered IS NULL AND due > ?", (now, later_than))
 
     def schedule(self, object_id: str, *, due: float) -> None:
         """Something is going to happen to an object by itself; the first appointment stands."""

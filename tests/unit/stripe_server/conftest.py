@@ -50,6 +50,13 @@ class StandIn:
         path = f"/_stand-in/disputes/{dispute['id']}/close"
         return json.loads(self.request("POST", path, {"outcome": outcome}))
 
+    def way(self, **unreliability: object) -> None:
+        self.request("PUT", "/_stand-in/webhooks", unreliability)
+
+    def send(self, **sending: object) -> int | None:
+        answer: dict[str, int | None] = json.loads(self.request("POST", "/_stand-in/webhooks/send", sending))
+        return answer["status"]
+
     def advance(self, seconds: float) -> Any:
         return json.loads(self.request("POST", "/_stand-in/clock", {"advance_seconds": seconds}))
 
