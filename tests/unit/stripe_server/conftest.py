@@ -2,7 +2,7 @@ import json
 import socket
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import stripe
 import uvicorn
+from starlette.types import ASGIApp
 
 from services.local.stripe_server.app import create_app
 from services.local.stripe_server.connections import CuttableProtocol
@@ -88,7 +89,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, shop: Shop, *, change_after: float = 0.05) -> Iterator[StandIn]:
+def running(
+    folder: Path, shop: Shop, *, change_after: float = 0.05, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[StandIn]:
     port = free_port()
     settings = Settings(
         port=port,
@@ -98,7 +101,7 @@ def running(folder: Path, shop: Shop, *, change_after: float = 0.05) -> Iterator
         webhook_secret=SECRET,
         change_after=change_after,
     )
-    app = create_app(settings)
+    app = around(create_app(settings))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=CuttableProtocol, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()

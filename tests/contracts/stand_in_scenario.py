@@ -1,0 +1,179 @@
+"""Everything that is asked of the Stripe stand-in, once: as the payment service asks, and through the SDK at large."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import stripe
+
+from services.payment.clients import stripe_provider
+from services.payment.clients.stripe_provider import StripeProvider
+from tests.contracts.recording import Recorder
+from tests.unit.stripe_server import hooks
+from tests.unit.stripe_server.conftest import KEY, StandIn, running
+from tests.unit.stripe_server.hooks import Shop, wait_for
+
+DAY = 86_400
+ROUTE = "https://shop.example/back"
+
+
+@contextmanager
+def recorded(folder: Path) -> Iterator[tuple[StandIn, Recorder, Shop]]:
+    """A stand-in whose every exchange and event is kept."""
+    recorders: list[Recorder] = []
+
+    def around(app: Any) -> Recorder:
+        recorders.append(Recorder(app))
+        return recorders[0]
+
+    with hooks.listening() as shop, running(folder, shop, around=around) as stand_in:
+        yield stand_in, recorders[0], shop
+
+
+class Asked:
+    """A provider that remembers which of its methods were called."""
+
+    def __init__(self, provider: StripeProvider) -> None:
+        self.provider = provider
+        self.names: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(name)
+        return getattr(self.provider, name)
+
+
+async def serve_customers(address: str) -> set[str]:
+    """Every call that the payment service makes; answers the names of the methods."""
+    connected = stripe_provider.connect(api_key=KEY, address=address, return_url=ROUTE, seconds=10)
+    async with connected as provider:
+        asked = Asked(provider)
+        for card in ("pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"):
+            intent = await open_one(asked)
+            await asked.confirm(intent.id, key=f"confirm:{intent.id}:1", payment_method=card)
+            await asked.retrieve(intent.id)
+            if card == "pm_card_visa":
+                await give_back(asked, intent.id)
+            await asked.cancel(intent.id)
+    return asked.names
+
+
+async def open_one(asked: Any) -> Any:
+    """An intent for an order, as the payment service opens it."""
+    order_id = str(uuid4())
+    metadata = {"order_id": order_id, "user_id": str(uuid4())}
+    return await asked.create(key=f"pi:{order_id}", amount_minor=2_500, currency="EUR", metadata=metadata)
+
+
+async def give_back(asked: Any, intent_id: str) -> None:
+    """A refund, and looking for it."""
+    refund_id = str(uuid4())
+    refund = await asked.refund(intent_id, key=f"refund:{refund_id}", amount_minor=500, refund_id=refund_id)
+    await asked.retrieve_refund(refund.id)
+    await asked.find_refund(intent_id, refund_id=refund_id)
+
+
+def take_and_give(stand_in: StandIn) -> None:
+    """Intents of every kind and fate, refunds and charges."""
+    intents, v1 = stand_in.intents, stand_in.client.v1
+    full = {"amount": 9_000, "currency": "eur", "payment_method": "pm_card_mastercard", "confirm": True}
+    words = {"description": "Lamps", "receipt_email": "ada@example.com", "metadata": {"order_id": "o-1"}}
+    shipping = {"name": "Ada", "address": {"line1": "1 Lamp St", "city": "Rome", "postal_code": "1", "country": "IT"}}
+    held = intents.create(params={**full, **words, "capture_method": "manual", "shipping": shipping})
+    intents.capture(held.id, params={"amount_to_capture": 4_000})
+    intents.cancel(intents.create(params={**full, "capture_method": "manual"}).id)
+    intents.cancel(
+        intents.create(params={"amount": 500, "currency": "usd"}).id, params={"cancellation_reason": "abandoned"}
+    )
+    for card in ("pm_card_visa_chargeDeclinedInsufficientFunds", "pm_card_chargeDeclinedExpiredCard"):
+        with suppress(stripe.CardError):
+            intents.create(params={**full, "payment_method": card})
+    paid = intents.create(params=full, options={"idempotency_key": "once"})
+    intents.create(params=full, options={"idempotency_key": "once"})
+    for card in ("pm_card_pendingRefund", "pm_card_refundFail"):
+        changing = stand_in.paid(card=card)
+        stand_in.refunds.create(params={"payment_intent": changing.id, "amount": 300, "metadata": {"refund_id": "r"}})
+    stand_in.refunds.create(params={"charge": str(paid.latest_charge), "reason": "requested_by_customer"})
+    intents.retrieve(paid.id, params={"expand": ["latest_charge.balance_transaction", "payment_method"]})
+    v1.charges.retrieve(str(paid.latest_charge), params={"expand": ["payment_intent", "balance_transaction.source"]})
+    v1.payment_methods.retrieve(str(paid.payment_method))
+
+
+def dispute(stand_in: StandIn) -> None:
+    """Disputes that are won, lost, accepted, answered and asked about."""
+    disputes = stand_in.client.v1.disputes
+    for outcome in ("won", "lost"):
+        stand_in.decide(stand_in.dispute(payment_intent=stand_in.paid().id, amount=1_000), outcome)
+        stand_in.decide(stand_in.dispute(payment_intent=stand_in.paid().id, inquiry=True), outcome)
+    disputes.close(stand_in.dispute(payment_intent=stand_in.paid().id)["id"])
+    answered = stand_in.dispute(payment_intent=stand_in.paid().id)["id"]
+    evidence: Any = {"evidence": {"uncategorized_text": "winning_evidence"}, "metadata": {"case": "7"}, "submit": True}
+    disputes.update(answered, params=evidence)
+    disputes.retrieve(answered, params={"expand": ["charge", "payment_intent"]})
+
+
+def pass_days(stand_in: StandIn) -> None:
+    """Days with their payouts, and one that is made by hand."""
+    v1 = stand_in.client.v1
+    v1.balance.retrieve()
+    stand_in.advance(8 * DAY)
+    stand_in.paid()
+    stand_in.request("POST", "/_stand-in/payouts")
+    payout = v1.payouts.list(params={"limit": 1, "created": {"gt": 0}, "expand": ["data.balance_transaction"]}).data[0]
+    v1.payouts.retrieve(payout.id)
+    v1.balance_transactions.list(params={"payout": payout.id, "limit": 100})
+    for kind in ("charge", "refund", "adjustment", "refund_failure", "payout"):
+        page: Any = {"type": kind, "created": {"gte": 1, "lt": 4_000_000_000}, "limit": 2, "expand": ["data.source"]}
+        found = v1.balance_transactions.list(params=page)
+        v1.balance_transactions.retrieve(found.data[0].id)
+        of_source: Any = {"source": found.to_dict()["data"][0]["source"]["id"], "currency": "eur"}
+        v1.balance_transactions.list(params=of_source)
+    v1.balance.retrieve()
+
+
+def read_lists(stand_in: StandIn) -> None:
+    """A page of everything."""
+    v1 = stand_in.client.v1
+    stand_in.intents.list(params={"limit": 100, "created": {"gte": 1, "lt": 4_000_000_000}})
+    v1.charges.list(params={"limit": 100, "expand": ["data.balance_transaction", "data.payment_intent"]})
+    intent_id = str(v1.disputes.list(params={"limit": 100, "created": {"gte": 1}}).data[0].payment_intent)
+    v1.disputes.list(params={"payment_intent": intent_id})
+    stand_in.refunds.list(params={"payment_intent": intent_id, "limit": 100})
+    events = v1.events.list(params={"limit": 100, "type": "payment_intent.succeeded", "created": {"gte": 1}})
+    v1.events.retrieve(events.data[0].id)
+    list(v1.balance_transactions.list(params={"limit": 3}).auto_paging_iter())
+
+
+def err(stand_in: StandIn) -> None:
+    """Errors of every kind; stripe-mock needn't accept what is asked here."""
+    paid = stand_in.paid()
+    stand_in.dispute(payment_intent=paid.id)
+    asks: tuple[Callable[[], Any], ...] = (
+        lambda: stand_in.refunds.create(params={"payment_intent": paid.id}),
+        lambda: stand_in.intents.cancel(paid.id),
+        lambda: stand_in.intents.retrieve("pi_unknown"),
+        lambda: stand_in.intents.create(params={"amount": "much"}),
+        lambda: stand_in.client.raw_request("get", "/v1/unicorns"),
+    )
+    for ask in asks:
+        with suppress(stripe.StripeError):
+            ask()
+    for kind in ("error_409", "error_429", "error_500", "error_503"):
+        stand_in.fault(match="list", kind=kind)
+        with suppress(stripe.StripeError):
+            stand_in.intents.list()
+
+
+def everything(stand_in: StandIn) -> None:
+    """Every call that can go well."""
+    take_and_give(stand_in)
+    dispute(stand_in)
+    pass_days(stand_in)
+    read_lists(stand_in)
+
+
+def everything_told(stand_in: StandIn, shop: Shop) -> None:
+    """Wait until the shop has heard every event."""
+    ids = {event.id for event in stand_in.client.v1.events.list(params={"limit": 100}).auto_paging_iter()}
+    wait_for(lambda: {event.id for event in shop.events} >= ids, within=30)
