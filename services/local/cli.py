@@ -10,6 +10,7 @@ import typer
 from services.local import boot, checks, console, doctor, journal, seeding
 from services.local.console import Steps
 from services.local.customer import commands
+from services.local.events import commands as event_commands
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -114,6 +115,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 
 commands.register(app)
+event_commands.register(app)
 
 
 def main() -> None:
