@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
@@ -56,7 +56,7 @@ def event_types() -> dict[str, type[Event]]:
     return {event.TYPE: event for event in _kinds_of(Event) if "TYPE" in vars(event)}
 
 
-def _kinds_of(parent: type[Fact]) -> Iterator[type[Event]]:
+def _kinds_of(parent: Any) -> Iterator[type[Event]]:  # noqa: ANN401 - `type[Event]` would not take an abstract class
     for kind in parent.__subclasses__():
         yield kind
         yield from _kinds_of(kind)
