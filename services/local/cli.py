@@ -13,6 +13,7 @@ from services.local.chaos import commands as chaos
 from services.local.console import Steps
 from services.local.customer import commands
 from services.local.proofs import commands as proofs
+from services.local.events import commands as event_commands
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -120,6 +121,7 @@ commands.register(app)
 proofs.register(app)
 auditing.register(app)
 chaos.register(app)
+event_commands.register(app)
 
 
 def main() -> None:
