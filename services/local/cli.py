@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.local import boot, checks, console, doctor, journal, seeding
+from services.local.audit import commands as auditing
 from services.local.console import Steps
 from services.local.customer import commands
 from services.local.refusals import AlreadyRunning, Refusal
@@ -114,6 +115,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 
 commands.register(app)
+auditing.register(app)
 
 
 def main() -> None:
