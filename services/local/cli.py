@@ -9,6 +9,7 @@ import typer
 
 from services.local import boot, checks, console, doctor, journal, seeding
 from services.local.audit import commands as auditing
+from services.local.chaos import commands as chaos
 from services.local.console import Steps
 from services.local.customer import commands
 from services.local.refusals import AlreadyRunning, Refusal
@@ -116,6 +117,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 commands.register(app)
 auditing.register(app)
+chaos.register(app)
 
 
 def main() -> None:
