@@ -12,6 +12,7 @@ from services.local.audit import commands as auditing
 from services.local.chaos import commands as chaos
 from services.local.console import Steps
 from services.local.customer import commands
+from services.local.proofs import commands as proofs
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -118,6 +119,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 commands.register(app)
 auditing.register(app)
 chaos.register(app)
+proofs.register(app)
 
 
 def main() -> None:
