@@ -47,8 +47,8 @@ LETTERS = (
         edits=(
             Edit(
                 file="services/notification/operations/sending.py",
-                old="        outbox.add(session, *(_fact(message, now) for message in due[:sent] if message.id in first))\n",
-                new="        [_fact(message, now) for message in due[:sent] if message.id in first]\n",
+                old="outbox.add(session, *(_fact(message, now) for message in due[:sent] if message.id in first))",
+                new="[_fact(message, now) for message in due[:sent] if message.id in first]",
             ),
         ),
         journey=journeys.BUY,

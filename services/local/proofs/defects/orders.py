@@ -63,7 +63,8 @@ ORDERS = (
         edits=(
             Edit(
                 file="services/order/operations/placements.py",
-                old="        await placements.abandon(session, order_id)\n        standing = await placements.get(session, order_id)",
+                old="        await placements.abandon(session, order_id)\n"
+                "        standing = await placements.get(session, order_id)",
                 new="        standing = await placements.find(session, order_id)",
             ),
             Edit(

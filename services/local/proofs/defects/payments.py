@@ -14,7 +14,9 @@ _REFUNDING = "services/payment/operations/refunding.py"
 _GUESS_THAT_IT_FAILED = (
     Edit(
         file=_PAYING,
-        old="    except OutcomeUnknown:\n        return await _leave_open(till, begun)\n    except CallInvalid as invalid:",
+        old="    except OutcomeUnknown:\n"
+        "        return await _leave_open(till, begun)\n"
+        "    except CallInvalid as invalid:",
         new="    except OutcomeUnknown:\n"
         "        intent = Intent(id=intent_id, status=IntentStatus.REQUIRES_PAYMENT_METHOD)\n"
         "    except CallInvalid as invalid:",
@@ -119,8 +121,8 @@ PAYMENTS = (
         edits=(
             Edit(
                 file=_REFUNDING,
-                old='        await ledger.book(session, "refund", payment, of=found.id, minor=found.amount_minor, at=at)\n',
-                new="",
+                old='await ledger.book(session, "refund", payment, of=found.id, minor=found.amount_minor, at=at)',
+                new="pass",
             ),
         ),
         journey=journeys.CANCEL_PAID,
@@ -171,8 +173,9 @@ PAYMENTS = (
         edits=(
             Edit(
                 file=_RECORDING,
-                old="    payment = standing.payment\n    outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))\n",
-                new="    payment = standing.payment\n    payment.succeed(captured_minor=intent.received_minor, at=at)\n",
+                old="standing.payment\n"
+                "    outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))",
+                new="standing.payment\n    payment.succeed(captured_minor=intent.received_minor, at=at)",
             ),
         ),
         journey=journeys.BUY,

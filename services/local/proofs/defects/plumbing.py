@@ -30,7 +30,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="        if await inbox.is_first(session, effect.__name__, event.event_id):\n            await effect(",
+                old="        if await inbox.is_first(session, effect.__name__, event.event_id):\n"
+                "            await effect(",
                 new="        first = await inbox.is_first(session, effect.__name__, event.event_id)\n"
                 "    async with runtime.database.begin() as session:\n"
                 "        if first:\n            await effect(",
@@ -200,8 +201,8 @@ PLUMBING = (
             Edit(
                 file="services/order/operations/checkout.py",
                 old='    failpoint("order.held.before_written")\n',
-                new='    told = {"specversion": "1.0", "id": str(fact.event_id), "source": "order", "type": fact.TYPE}\n'
-                '    told |= {"topic": fact.TOPIC, "data": fact.model_dump(mode="json")}\n'
+                new='    told = {"specversion": "1.0", "source": "order", "type": fact.TYPE}\n'
+                '    told |= {"id": str(fact.event_id), "topic": fact.TOPIC, "data": fact.model_dump(mode="json")}\n'
                 '    told |= {"datacontenttype": "application/json"}\n'
                 '    letter = Letter(entry_id="1", partition_key=str(order.id), cloud_event=told)\n'
                 "    await desk.sidecar.publish(fact.TOPIC, [letter])\n",
