@@ -122,6 +122,7 @@ proofs.register(app)
 auditing.register(app)
 chaos.register(app)
 event_commands.register(app)
+proofs.register(app)
 
 
 def main() -> None:

@@ -11,6 +11,9 @@ from services.local.proofs.verdict import Verdict
 
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same choices.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there too.")]
+import typer
+
+from services.local.proofs.defects import commands as defects
 
 
 def register(app: typer.Typer) -> None:
@@ -50,3 +53,11 @@ def prove_sweep(
     line = Verdict(name="crash-point sweep", target="all converge", reached=reached, is_reached=report.has_converged)
     if not verdict.tell(line):
         raise typer.Exit(1)
+    prove = typer.Typer(help="Prove by experiment that nothing is lost; each proof runs on a system of its own.")
+    prove.callback(no_args_is_help=True)(_nothing)
+    defects.register(prove)
+    app.add_typer(prove, name="prove")
+
+
+def _nothing() -> None:
+    """Prove by experiment that nothing is lost; each proof runs on a system of its own."""
