@@ -7,13 +7,11 @@ import typer
 
 from services.local import console
 from services.local.proofs import sweep, verdict
+from services.local.proofs.defects import commands as defects
 from services.local.proofs.verdict import Verdict
 
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same choices.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write everything there too.")]
-import typer
-
-from services.local.proofs.defects import commands as defects
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +19,7 @@ def register(app: typer.Typer) -> None:
     prove = typer.Typer(help="Prove by experiment that nothing is lost, on systems made for it.", no_args_is_help=True)
     prove.callback()(_prove)
     prove.command("sweep")(prove_sweep)
+    defects.register(prove)
     app.add_typer(prove, name="prove")
 
 
@@ -53,11 +52,3 @@ def prove_sweep(
     line = Verdict(name="crash-point sweep", target="all converge", reached=reached, is_reached=report.has_converged)
     if not verdict.tell(line):
         raise typer.Exit(1)
-    prove = typer.Typer(help="Prove by experiment that nothing is lost; each proof runs on a system of its own.")
-    prove.callback(no_args_is_help=True)(_nothing)
-    defects.register(prove)
-    app.add_typer(prove, name="prove")
-
-
-def _nothing() -> None:
-    """Prove by experiment that nothing is lost; each proof runs on a system of its own."""
