@@ -10,7 +10,7 @@ import stripe
 
 from services.payment.clients import stripe_provider
 from services.payment.clients.stripe_provider import StripeProvider
-from tests.contracts.recording import Recorder
+from tests.contracts.recording import CONTROL, Recorder
 from tests.unit.stripe_server import hooks
 from tests.unit.stripe_server.conftest import KEY, StandIn, running
 from tests.unit.stripe_server.hooks import Shop, wait_for
@@ -44,9 +44,9 @@ class Asked:
         return getattr(self.provider, name)
 
 
-async def serve_customers(address: str) -> set[str]:
+async def serve_customers(stand_in: StandIn) -> set[str]:
     """Every call that the payment service makes; answers the names of the methods."""
-    connected = stripe_provider.connect(api_key=KEY, address=address, return_url=ROUTE, seconds=10)
+    connected = stripe_provider.connect(api_key=KEY, address=stand_in.url, return_url=ROUTE, seconds=10)
     async with connected as provider:
         asked = Asked(provider)
         for card in ("pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"):
@@ -55,6 +55,7 @@ async def serve_customers(address: str) -> set[str]:
             await asked.retrieve(intent.id)
             if card == "pm_card_visa":
                 await give_back(asked, intent.id)
+                await ask_about_disputes(asked, stand_in, intent.id)
             await asked.cancel(intent.id)
     return asked.names
 
@@ -64,6 +65,13 @@ async def open_one(asked: Any) -> Any:
     order_id = str(uuid4())
     metadata = {"order_id": order_id, "user_id": str(uuid4())}
     return await asked.create(key=f"pi:{order_id}", amount_minor=2_500, currency="EUR", metadata=metadata)
+
+
+async def ask_about_disputes(asked: Any, stand_in: StandIn, intent_id: str) -> None:
+    """A dispute, by its id and among those of its intent."""
+    dispute = stand_in.dispute(payment_intent=intent_id)
+    await asked.retrieve_dispute(dispute["id"])
+    await asked.list_disputes(intent_id)
 
 
 async def give_back(asked: Any, intent_id: str) -> None:
@@ -113,13 +121,37 @@ def dispute(stand_in: StandIn) -> None:
     disputes.retrieve(answered, params={"expand": ["charge", "payment_intent"]})
 
 
+def check_out(stand_in: StandIn) -> None:
+    """Sessions that are paid, given up and forgotten."""
+    sessions = stand_in.client.v1.checkout.sessions
+    price: Any = {"currency": "eur", "unit_amount": 2_500, "product_data": {"name": "Lamp"}}
+    cart: Any = {
+        "mode": "payment",
+        "line_items": [{"price_data": price, "quantity": 2}],
+        "success_url": f"{stand_in.url}/healthz?session={{CHECKOUT_SESSION_ID}}",
+        "cancel_url": ROUTE,
+        "customer_email": "ada@example.com",
+        "client_reference_id": "o-1",
+        "metadata": {"order_id": "o-1"},
+        "payment_intent_data": {"metadata": {"order_id": "o-1"}},
+    }
+    paid, given_up, _ = (sessions.create(params=cart) for _ in range(3))
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    path = f"{CONTROL}/checkout/{paid.id}"
+    stand_in.request("POST", path, headers=form, form={"payment_method": "pm_card_visa"})
+    sessions.expire(given_up.id)
+    sessions.retrieve(paid.id, params={"expand": ["line_items", "payment_intent"]})
+    sessions.line_items.list(paid.id, params={"limit": 10})
+    sessions.list(params={"limit": 100, "status": "complete"})
+
+
 def pass_days(stand_in: StandIn) -> None:
     """Days with their payouts, and one that is made by hand."""
     v1 = stand_in.client.v1
     v1.balance.retrieve()
     stand_in.advance(8 * DAY)
     stand_in.paid()
-    stand_in.request("POST", "/_stand-in/payouts")
+    stand_in.request("POST", f"{CONTROL}/payouts")
     payout = v1.payouts.list(params={"limit": 1, "created": {"gt": 0}, "expand": ["data.balance_transaction"]}).data[0]
     v1.payouts.retrieve(payout.id)
     v1.balance_transactions.list(params={"payout": payout.id, "limit": 100})
@@ -169,6 +201,7 @@ def everything(stand_in: StandIn) -> None:
     """Every call that can go well."""
     take_and_give(stand_in)
     dispute(stand_in)
+    check_out(stand_in)
     pass_days(stand_in)
     read_lists(stand_in)
 

@@ -31,7 +31,7 @@ def refusals(mock: httpx2.Client, exchanges: list[Exchange]) -> list[str]:
 
 async def test_every_request_of_the_payment_service_is_one_of_stripes(mock: httpx2.Client, tmp_path: Path) -> None:
     with stand_in_scenario.recorded(tmp_path) as (stand_in, recorder, _):
-        names = await stand_in_scenario.serve_customers(stand_in.url)
+        names = await stand_in_scenario.serve_customers(stand_in)
 
     assert names == {name for name in vars(Provider) if not name.startswith("_")}
     assert len(recorder.of_stripe) >= 15

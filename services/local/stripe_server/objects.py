@@ -34,7 +34,7 @@ def payment_method(card: Card, *, now: int) -> StripeObject:
 
 
 def _card(card: Card) -> StripeObject:
-    usual = {"exp_month": 12, "exp_year": 2034, "funding": "credit", "country": "US"}
+    usual = {"exp_month": 12, "exp_year": 2034, "funding": card.funding, "country": card.country}
     return usual | {"brand": card.brand, "last4": card.last4, "fingerprint": card.fingerprint}
 
 

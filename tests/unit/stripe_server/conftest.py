@@ -1,6 +1,7 @@
 import json
 import socket
 import threading
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,8 +68,17 @@ class StandIn:
         page = self.client.v1.balance_transactions.list(params={"limit": 100})
         return [(one.type, one.amount, one.fee) for one in reversed(page.data)]
 
-    def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        form: dict[str, str] | None = None,
+    ) -> Any:
         data = None if body is None else json.dumps(body).encode()
+        if form is not None:
+            data = urllib.parse.urlencode(form).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
         request = urllib.request.Request(f"{self.url}{path}", data, sent, method=method)  # noqa: S310 - our own
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own
@@ -107,13 +117,15 @@ def running(
     thread.start()
     wait_for(lambda: server.started)
     http: Any = stripe.RequestsClient()
-    yield StandIn(
-        settings.url,
-        stripe.StripeClient(KEY, base_addresses={"api": settings.url}, max_network_retries=0, http_client=http),
-    )
-    http.close()
-    server.should_exit = True
-    thread.join()
+    try:
+        yield StandIn(
+            settings.url,
+            stripe.StripeClient(KEY, base_addresses={"api": settings.url}, max_network_retries=0, http_client=http),
+        )
+    finally:
+        http.close()
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
