@@ -1,7 +1,9 @@
 """Everything that is asked of the Stripe stand-in, once: as the payment service asks, and through the SDK at large."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,7 +11,7 @@ from uuid import uuid4
 import stripe
 
 from services.payment.clients import stripe_provider
-from services.payment.clients.stripe_provider import StripeProvider
+from services.payment.clients.provider import Provider
 from tests.contracts.recording import CONTROL, Recorder
 from tests.unit.stripe_server import hooks
 from tests.unit.stripe_server.conftest import KEY, StandIn, running
@@ -32,54 +34,73 @@ def recorded(folder: Path) -> Iterator[tuple[StandIn, Recorder, Shop]]:
         yield stand_in, recorders[0], shop
 
 
-class Asked:
-    """A provider that remembers which of its methods were called."""
+@dataclass
+class Purchase:
+    """An order that is paid as the payment service pays it: one method for each of the provider's."""
 
-    def __init__(self, provider: StripeProvider) -> None:
-        self.provider = provider
-        self.names: set[str] = set()
+    provider: Any
+    stand_in: StandIn
+    card: str = "pm_card_visa"
+    order_id: str = field(default_factory=lambda: str(uuid4()))
+    refund_id: str = field(default_factory=lambda: str(uuid4()))
+    intent_id: str = ""
+    refunded: str = ""
+    disputed: str = ""
 
-    def __getattr__(self, name: str) -> Any:
-        self.names.add(name)
-        return getattr(self.provider, name)
+    async def create(self) -> None:
+        metadata = {"order_id": self.order_id, "user_id": str(uuid4())}
+        key = f"pi:{self.order_id}"
+        opened = await self.provider.create(key=key, amount_minor=2_500, currency="EUR", metadata=metadata)
+        self.intent_id = opened.id
+
+    async def confirm(self) -> None:
+        await self.provider.confirm(self.intent_id, key=f"confirm:{self.order_id}:1", payment_method=self.card)
+
+    async def retrieve(self) -> None:
+        await self.provider.retrieve(self.intent_id)
+
+    async def cancel(self) -> None:
+        await self.provider.cancel(self.intent_id)
+
+    async def refund(self) -> None:
+        key = f"refund:{self.refund_id}"
+        refund = await self.provider.refund(self.intent_id, key=key, amount_minor=500, refund_id=self.refund_id)
+        self.refunded = refund.id
+
+    async def retrieve_refund(self) -> None:
+        await self.provider.retrieve_refund(self.refunded)
+
+    async def find_refund(self) -> None:
+        assert await self.provider.find_refund(self.intent_id, refund_id=self.refund_id)
+
+    async def list_movements(self) -> None:
+        await self.provider.list_movements(since=None)
+        await self.provider.list_movements(since=datetime.now(UTC) - timedelta(days=1))
+        newest = self.stand_in.client.v1.balance_transactions.list(params={"limit": 1}).data[0]
+        await self.provider.list_movements(since=datetime.now(UTC) - timedelta(days=1), after=newest.id)
+
+    async def retrieve_dispute(self) -> None:
+        self.disputed = self.stand_in.dispute(payment_intent=self.intent_id)["id"]
+        await self.provider.retrieve_dispute(self.disputed)
+
+    async def list_disputes(self) -> None:
+        assert await self.provider.list_disputes(self.intent_id)
 
 
-async def serve_customers(stand_in: StandIn) -> set[str]:
-    """Every call that the payment service makes; answers the names of the methods."""
+async def serve_customers(stand_in: StandIn) -> None:
+    """Every call that the payment service makes, in the order in which its provider names them."""
+    calls = [name for name in vars(Provider) if not name.startswith("_")]
     connected = stripe_provider.connect(api_key=KEY, address=stand_in.url, return_url=ROUTE, seconds=10)
     async with connected as provider:
-        asked = Asked(provider)
-        for card in ("pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"):
-            intent = await open_one(asked)
-            await asked.confirm(intent.id, key=f"confirm:{intent.id}:1", payment_method=card)
-            await asked.retrieve(intent.id)
-            if card == "pm_card_visa":
-                await give_back(asked, intent.id)
-                await ask_about_disputes(asked, stand_in, intent.id)
-            await asked.cancel(intent.id)
-    return asked.names
+        await pay(Purchase(provider, stand_in), calls)
+        for card in ("pm_card_chargeDeclined", "pm_card_authenticationRequired"):
+            await pay(Purchase(provider, stand_in, card), ["create", "confirm", "retrieve", "cancel"])
 
 
-async def open_one(asked: Any) -> Any:
-    """An intent for an order, as the payment service opens it."""
-    order_id = str(uuid4())
-    metadata = {"order_id": order_id, "user_id": str(uuid4())}
-    return await asked.create(key=f"pi:{order_id}", amount_minor=2_500, currency="EUR", metadata=metadata)
-
-
-async def ask_about_disputes(asked: Any, stand_in: StandIn, intent_id: str) -> None:
-    """A dispute, by its id and among those of its intent."""
-    dispute = stand_in.dispute(payment_intent=intent_id)
-    await asked.retrieve_dispute(dispute["id"])
-    await asked.list_disputes(intent_id)
-
-
-async def give_back(asked: Any, intent_id: str) -> None:
-    """A refund, and looking for it."""
-    refund_id = str(uuid4())
-    refund = await asked.refund(intent_id, key=f"refund:{refund_id}", amount_minor=500, refund_id=refund_id)
-    await asked.retrieve_refund(refund.id)
-    await asked.find_refund(intent_id, refund_id=refund_id)
+async def pay(purchase: Purchase, calls: Iterable[str]) -> None:
+    """Make the calls; one that this scenario does not know of fails it."""
+    for call in calls:
+        await getattr(purchase, call)()
 
 
 def take_and_give(stand_in: StandIn) -> None:

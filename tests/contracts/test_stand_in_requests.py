@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from services.payment.clients.provider import Provider
 from tests.contracts import specification, stand_in_scenario
 from tests.contracts.recording import Exchange
 
@@ -31,9 +30,8 @@ def refusals(mock: httpx2.Client, exchanges: list[Exchange]) -> list[str]:
 
 async def test_every_request_of_the_payment_service_is_one_of_stripes(mock: httpx2.Client, tmp_path: Path) -> None:
     with stand_in_scenario.recorded(tmp_path) as (stand_in, recorder, _):
-        names = await stand_in_scenario.serve_customers(stand_in)
+        await stand_in_scenario.serve_customers(stand_in)
 
-    assert names == {name for name in vars(Provider) if not name.startswith("_")}
     assert len(recorder.of_stripe) >= 15
     assert refusals(mock, recorder.of_stripe) == []
 
