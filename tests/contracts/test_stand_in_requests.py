@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from services.local import runtime
 from tests.contracts import specification, stand_in_scenario
 from tests.contracts.recording import Exchange
 
@@ -49,3 +50,15 @@ def test_stripe_mock_refuses_what_stripe_does_not_know(mock: httpx2.Client) -> N
     nowhere = Exchange("GET", "/v1/unicorns", "")
 
     assert len(refusals(mock, [colourful, nowhere])) == 2
+
+
+def test_without_stripe_mock_and_without_go_these_proofs_are_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(runtime, "USUAL_GO", tmp_path / "go")
+
+    for asked in (specification.program, specification.described.__wrapped__):
+        with pytest.raises(pytest.skip.Exception, match="there is no Go"):
+            asked()
