@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.local import boot, checks, console, doctor, journal, seeding
+from services.local import boot, checks, console, doctor, journal, reconciliation, seeding
 from services.local.console import Steps
 from services.local.customer import commands
 from services.local.refusals import AlreadyRunning, Refusal
@@ -114,6 +114,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 
 commands.register(app)
+reconciliation.register(app)
 
 
 def main() -> None:

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from itertools import count
 from typing import TypeVar
+from uuid import UUID
 
+from services.payment.clients.balance_double import BalanceDouble
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
 from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
+from services.payment.domain.reconciliation import MovementKind, MovementPage
 
 CONFIRMABLE = frozenset(
     {IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_ACTION}
@@ -20,7 +24,7 @@ _DECLINES = {
 _CARDS = frozenset({"pm_card_visa", "pm_card_authenticationRequired", "pm_card_pendingRefund", *_DECLINES})
 _SMALLEST = 50
 
-Answer = TypeVar("Answer", Intent, ProviderRefund)
+Answer = TypeVar("Answer", Intent, ProviderRefund, MovementPage)
 
 
 class Fault(StrEnum):
@@ -53,6 +57,8 @@ class Gate:
 class _Account:
     intent: Intent
     amount_minor: int
+    currency: str
+    order_id: str | None = None
     method: str = ""
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
     given_back: int = 0
@@ -69,7 +75,8 @@ class ProviderDouble:
         self.calls: list[tuple[str, str]] = []
         self.gates: dict[str, Gate] = {}
         self.accounts: dict[str, _Account] = {}
-        self._answers: dict[str, Intent | ProviderRefund | Exception] = {}
+        self.balance = BalanceDouble()
+        self._answers: dict[str, Intent | ProviderRefund | MovementPage | Exception] = {}
         self._faults: list[tuple[str, Fault]] = []
         self._numbers = count(1)
 
@@ -81,14 +88,14 @@ class ProviderDouble:
         """How often an operation was called."""
         return sum(name == operation for name, _ in self.calls)
 
-    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:  # noqa: ARG002 - the real one's signature
+    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
         """Open an intent."""
 
         def execute() -> Intent:
             if amount_minor < _SMALLEST:
                 raise CallInvalid("amount_too_small", "amount")
             intent = Intent(id=f"pi_{next(self._numbers)}", status=IntentStatus.REQUIRES_PAYMENT_METHOD)
-            self.accounts[intent.id] = _Account(intent, amount_minor)
+            self.accounts[intent.id] = _Account(intent, amount_minor, currency, metadata.get("order_id"))
             return intent
 
         return await self._run("create", key, execute)
@@ -150,8 +157,16 @@ class ProviderDouble:
             account.given_back += amount_minor
             pends = account.method == "pm_card_pendingRefund"
             status = RefundStatus.PENDING if pends else RefundStatus.SUCCEEDED
-            account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self._numbers)}", status=status)
-            return account.refunds[refund_id]
+            made = account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self._numbers)}", status=status)
+            self.balance.add(
+                MovementKind.REFUND,
+                -amount_minor,
+                currency=account.currency,
+                source=made.id,
+                intent_id=intent_id,
+                refund_id=_uuid(refund_id),
+            )
+            return made
 
         return await self._run("refund", key, execute)
 
@@ -161,6 +176,8 @@ class ProviderDouble:
             for refund_id, refund in account.refunds.items():
                 if refund.id == reference:
                     account.refunds[refund_id] = replace(refund, status=status)
+        if status is RefundStatus.FAILED:
+            self.balance.fail_refund(reference)
 
     async def retrieve_refund(self, reference: str) -> ProviderRefund:
         """A refund as it stands."""
@@ -178,6 +195,10 @@ class ProviderDouble:
         """The refund that carries our id."""
         self.calls.append(("list", intent_id))
         return self.accounts[intent_id].refunds.get(refund_id)
+
+    async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
+        """A page of the balance's movements."""
+        return await self._run("movements", after or "", lambda: self.balance.page(since, after), keeps=False)
 
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""
@@ -211,8 +232,19 @@ class ProviderDouble:
         account.intent = Intent(
             id=account.intent.id, status=IntentStatus.SUCCEEDED, received_minor=account.amount_minor
         )
+        self.balance.charge(
+            account.intent.id, account.amount_minor, currency=account.currency, order_id=account.order_id
+        )
         return account.intent
 
     def _decline(self, account: _Account, code: str) -> Intent:
         account.intent = Intent(id=account.intent.id, status=IntentStatus.REQUIRES_PAYMENT_METHOD, decline_code=code)
         return account.intent
+
+
+def _uuid(written: str) -> UUID | None:
+    """Ours, or none: a refund that was made by hand carries no id of ours."""
+    try:
+        return UUID(written)
+    except ValueError:
+        return None
