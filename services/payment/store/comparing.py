@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 _CLEARING = """
-SELECT ledger_transaction.idempotency_key, kind, at, amount_minor, currency
+SELECT ledger_transaction.idempotency_key, kind, order_id, at, amount_minor, currency
 FROM ledger_transaction JOIN ledger_entry ON transaction_id = ledger_transaction.id AND account = 'stripe_clearing'
 """
 _CHARGES = """
@@ -87,6 +87,34 @@ LEFT JOIN (
     FROM clearing WHERE kind IN ('refund', 'refund_failure') GROUP BY 1
 ) AS booked ON booked.refund_id = CAST(refund.id AS text)
 """
+_DISPUTES = """
+SELECT 'dispute', COALESCE(there.source, booked.dispute_id),
+    CASE
+        WHEN there.source IS NULL THEN CASE WHEN booked.at > :young THEN 'late' ELSE 'missing_there' END
+        WHEN there.minor = booked.amount_minor AND there.currency = booked.currency THEN NULL
+        WHEN there.at > :young THEN 'late'
+        WHEN booked.dispute_id IS NULL OR there.times > booked.times THEN 'missing_here'
+        WHEN there.times < booked.times THEN 'missing_there'
+        WHEN there.currency <> booked.currency THEN 'currency'
+        ELSE 'amount'
+    END,
+    COALESCE(payment.order_id, booked.order_id), payment.id, there.source,
+    COALESCE(there.currency, booked.currency), CAST(NULL AS bigint), CAST(NULL AS bigint), booked.amount_minor,
+    there.minor
+FROM (
+    SELECT COALESCE(source, id) AS source, min(intent_id) AS intent_id, min(currency) AS currency,
+        CAST(sum(amount_minor - fee_minor) AS bigint) AS minor, count(*) AS times,
+        max(LEAST(created_at, mirrored_at)) AS at
+    FROM provider_movement WHERE kind = 'dispute' GROUP BY 1
+) AS there
+FULL JOIN (
+    SELECT split_part(idempotency_key, ':', 2) AS dispute_id, min(currency) AS currency, count(*) AS times,
+        CAST(sum(amount_minor) AS bigint) AS amount_minor, max(at) AS at,
+        CAST(min(CAST(order_id AS text)) AS uuid) AS order_id
+    FROM clearing WHERE kind IN ('dispute_withdrawn', 'dispute_reinstated') GROUP BY 1
+) AS booked ON booked.dispute_id = there.source
+LEFT JOIN payment ON payment.intent_id = there.intent_id
+"""
 _FEES_AND_PAYOUTS = """
 SELECT COALESCE(there.kind, booked.kind), COALESCE(there.id, split_part(booked.idempotency_key, ':', 2)),
     CASE
@@ -99,7 +127,7 @@ SELECT COALESCE(there.kind, booked.kind), COALESCE(there.id, split_part(booked.i
     CAST(NULL AS bigint), CAST(NULL AS bigint), booked.amount_minor, there.minor
 FROM (
     SELECT id, 'fee' AS kind, currency, CASE kind WHEN 'fee' THEN amount_minor ELSE 0 END - fee_minor AS minor
-    FROM provider_movement WHERE is_booked AND (fee_minor <> 0 OR kind = 'fee')
+    FROM provider_movement WHERE is_booked AND kind <> 'dispute' AND (fee_minor <> 0 OR kind = 'fee')
     UNION ALL
     SELECT id, 'payout', currency, amount_minor FROM provider_movement WHERE is_booked AND kind = 'payout'
 ) AS there
@@ -133,7 +161,7 @@ CROSS JOIN LATERAL (SELECT COALESCE(payment.captured_minor, 0) AS taken,
 """
 _COLUMNS = """subject, subject_id, difference, order_id, payment_id, reference, currency, order_minor, here_minor,
     ledger_minor, provider_minor"""
-_EVERYTHING = (_CHARGES, _REFUNDS, _FEES_AND_PAYOUTS, _OTHERS, _ORDERS)
+_EVERYTHING = (_CHARGES, _REFUNDS, _DISPUTES, _FEES_AND_PAYOUTS, _OTHERS, _ORDERS)
 _PARTS = " UNION ALL ".join(_EVERYTHING)
 _COMPARE = text(f"""
 WITH clearing AS ({_CLEARING}), compared AS ({_PARTS}), kept AS (
@@ -159,9 +187,11 @@ WITH books AS (
     FROM ledger_transaction JOIN ledger_entry ON transaction_id = ledger_transaction.id
     WHERE account = 'stripe_clearing' GROUP BY 2, 3
     UNION ALL
-    SELECT 'provider', currency, CASE WHEN kind LIKE 'refund%' THEN 'refund' ELSE kind END, sum(amount_minor)
+    SELECT 'provider', currency, CASE WHEN kind LIKE 'refund%' THEN 'refund' ELSE kind END,
+        sum(CASE kind WHEN 'dispute' THEN amount_minor - fee_minor ELSE amount_minor END)
     FROM provider_movement GROUP BY 2, 3
-    UNION ALL SELECT 'provider', currency, 'fee', -sum(fee_minor) FROM provider_movement GROUP BY 2
+    UNION ALL
+    SELECT 'provider', currency, 'fee', -sum(fee_minor) FROM provider_movement WHERE kind <> 'dispute' GROUP BY 2
 ), line AS (
     SELECT currency, COALESCE(movement, 'balance') AS movement,
         CAST(CASE WHEN movement IN ('charge', 'refund')

@@ -1,4 +1,7 @@
-"""The mirror of the provider's balance, and what is booked from it: fees and payouts."""
+"""The mirror of the provider's balance, and what is booked from it: payouts, and fees except those of disputes.
+
+What a dispute takes and its fee are one transaction, booked with the dispute.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +18,7 @@ _KEEP = text("""
 INSERT INTO provider_movement (id, kind, amount_minor, fee_minor, currency, source, intent_id, order_id, refund_id,
     created_at, mirrored_at, is_booked)
 VALUES (:id, :kind, :amount_minor, :fee_minor, :currency, :source, :intent_id, :order_id, :refund_id,
-    :created_at, :now, :fee_minor = 0 AND :kind NOT IN ('fee', 'payout'))
+    :created_at, :now, :kind = 'dispute' OR :fee_minor = 0 AND :kind NOT IN ('fee', 'payout'))
 ON CONFLICT (id) DO NOTHING
 """)
 _BOOK = text("""

@@ -67,11 +67,6 @@ _STATEMENTS = (
     """,
     "CREATE INDEX reconciliation_difference_resolved ON reconciliation_difference (resolved_run)",
     "ALTER TABLE ledger_transaction ALTER COLUMN order_id DROP NOT NULL",
-    "ALTER TABLE ledger_transaction DROP CONSTRAINT ledger_transaction_kind_check",
-    """
-    ALTER TABLE ledger_transaction ADD CONSTRAINT ledger_transaction_kind_check CHECK (kind IN ('capture', 'refund',
-        'refund_failure', 'dispute_withdrawn', 'dispute_reinstated', 'fee', 'payout'))
-    """,
     """
     ALTER TABLE ledger_transaction ADD CONSTRAINT ledger_transaction_belongs_to_an_order
         CHECK (order_id IS NOT NULL OR kind IN ('fee', 'payout'))
