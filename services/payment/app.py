@@ -16,7 +16,14 @@ from services.payment.operations.reconciling import Pace, Reconciler
 from services.payment.operations.refunding import execute_one
 from services.payment.operations.settling import settle_one
 from services.payment.operations.till import Till
-from services.payment.settings import API_KEY, CALL_SECONDS, OVERLAP_SECONDS, WEBHOOK_SECRET, PaymentSettings
+from services.payment.settings import (
+    API_KEY,
+    CALL_SECONDS,
+    OVERLAP_SECONDS,
+    RECONCILIATION_PATIENCE_SECONDS,
+    WEBHOOK_SECRET,
+    PaymentSettings,
+)
 from services.shared import service
 from services.shared.runtime import Runtime, Start, runtime_of
 from services.shared.timers import Timer
@@ -60,6 +67,7 @@ def _pace(settings: PaymentSettings) -> Pace:
         every=timedelta(seconds=settings.sidecart_reconciliation_seconds),
         overlap=timedelta(seconds=OVERLAP_SECONDS),
         grace=timedelta(seconds=settings.sidecart_reconciliation_grace_seconds),
+        patience=timedelta(seconds=RECONCILIATION_PATIENCE_SECONDS),
     )
 
 

@@ -21,9 +21,6 @@ router = APIRouter(tags=["payment"])
 
 OwnReconciler = Annotated[Reconciler, Depends(part(Reconciler))]
 
-_ANSWER_WITHIN = 7.0
-"""Seconds; less than the sidecar waits."""
-
 
 class SumsShape(BaseModel):
     """What the books say of one kind of movement in one currency, as decimals; null where orders have no opinion."""
@@ -161,7 +158,7 @@ async def reconcile(
     _: Staff, reconciler: OwnReconciler, database: OwnDatabase, response: Response
 ) -> ReconciliationShape | RunningShape:
     """Compare orders, ledger and provider, and repair what is safe to repair."""
-    if not await reconciler.now(within=_ANSWER_WITHIN):
+    if not await reconciler.now():
         response.status_code = HTTPStatus.ACCEPTED
         return RunningShape()
     async with database.begin() as session:

@@ -36,11 +36,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How often to reconcile, how much to read again, and how long a difference may come right by itself."""
+    """How often to reconcile, how much to read again, and how long a difference may come right by itself.
+
+    Who asks for a run waits for it for `patience`.
+    """
 
     every: timedelta
     overlap: timedelta
     grace: timedelta
+    patience: timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +72,15 @@ class Reconciler:
         except ProviderUnreadable:
             log.warning("reconciliation.provider_away")
 
-    async def now(self, *, within: float) -> bool:
-        """Reconcile; False when it is not done within so many seconds and goes on by itself.
+    async def now(self) -> bool:
+        """Reconcile; False when it takes longer than who asks should wait, and goes on by itself.
 
         :raises ReconciliationRunning: that is being done already.
         :raises ProviderUnreadable: the provider does not answer.
         """
         task = asyncio.create_task(_whole(reconcile(self._till, self._pace, not_within=_NEVER)))
         self._asked.add(task)
-        done, _ = await asyncio.wait({task}, timeout=within)
+        done, _ = await asyncio.wait({task}, timeout=self._pace.patience.total_seconds())
         if not done:
             task.add_done_callback(self._tell)
             return False
