@@ -11,9 +11,10 @@ from services.payment.clients import stripe_provider
 from services.payment.clients.provider import Provider
 from services.payment.operations import reconciling
 from services.payment.operations.closing import cancel_one_intent
+from services.payment.operations.debts import repay_one
 from services.payment.operations.hearing import act_on_one
 from services.payment.operations.reconciling import Pace, Reconciler
-from services.payment.operations.refunding import execute_one
+from services.payment.operations.returning import execute_one
 from services.payment.operations.settling import settle_one
 from services.payment.operations.till import Till
 from services.payment.settings import (
@@ -93,6 +94,10 @@ async def _refunds(runtime: Runtime) -> bool:
     return await execute_one(runtime.part(Till), at=runtime.clock())
 
 
+async def _debts(runtime: Runtime) -> bool:
+    return await repay_one(runtime.part(Till), at=runtime.clock())
+
+
 async def _attempts(runtime: Runtime) -> bool:
     return await settle_one(runtime.part(Till), at=runtime.clock())
 
@@ -109,6 +114,7 @@ async def _reconciliation(runtime: Runtime) -> bool:
 timers = [
     Timer(name="webhooks", seconds=0.5, step=_webhooks),
     Timer(name="refunds", seconds=1, step=_refunds),
+    Timer(name="debts", seconds=5, step=_debts),
     Timer(name="attempts", seconds=1, step=_attempts),
     Timer(name="cancellations", seconds=5, step=_cancellations),
 ]

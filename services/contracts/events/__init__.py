@@ -16,6 +16,8 @@ from services.contracts.events.orders import (
 from services.contracts.events.payments import (
     PaymentActionRequired,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentEvent,
     PaymentRefunded,
     PaymentRefundFailed,
@@ -56,6 +58,8 @@ __all__ = [
     "OrderShipped",
     "PaymentActionRequired",
     "PaymentDeclined",
+    "PaymentDisputeClosed",
+    "PaymentDisputed",
     "PaymentEvent",
     "PaymentRefundFailed",
     "PaymentRefunded",

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.contracts.events import PaymentRefunded, PaymentRefundFailed, PaymentSucceeded
+from services.contracts.events import PaymentEvent, PaymentRefunded, PaymentSucceeded
 from services.order.domain.order import Order, OrderStatus
 from services.order.store import orders
 from services.order.store.orders import OrderNotFound
@@ -53,13 +53,13 @@ async def take_refund(session: AsyncSession, event: PaymentRefunded) -> None:
     await orders.save(session, order)
 
 
-async def take_refund_failure(session: AsyncSession, event: PaymentRefundFailed) -> None:
-    """The debt is open again, which the order notes.
+async def note(session: AsyncSession, event: PaymentEvent, reason: str) -> None:
+    """Something happened to the money that does not move the order; its history tells.
 
     :raises TooEarly: the order is not known.
     """
     order = await _known(session, event.order_id)
-    order.note(f"refund of {event.refund_amount} failed", by=PAYMENT, at=event.at)
+    order.note(reason, by=PAYMENT, at=event.at)
     await orders.save(session, order)
 
 

@@ -1,9 +1,10 @@
 """The wire to the payment provider: what is asked of it, and the three ways in which an answer can be missing."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from services.payment.domain.intents import Intent, ProviderRefund
+from services.payment.domain.intents import Intent, ProviderDispute, ProviderRefund
 from services.payment.domain.reconciliation import MovementPage
 
 
@@ -62,4 +63,12 @@ class Provider(Protocol):
 
     async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
         """A page of the balance's movements from a moment on, newest first; `after` is what the page before gave."""
+        ...
+
+    async def retrieve_dispute(self, reference: str) -> ProviderDispute:
+        """A dispute as it stands."""
+        ...
+
+    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
+        """Every dispute of an intent as it stands."""
         ...

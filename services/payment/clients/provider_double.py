@@ -1,17 +1,24 @@
 """A provider for tests: in memory, going wrong on demand, and put through the same suite as the real one."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import count
 from typing import TypeVar
 from uuid import UUID
 
-from services.payment.clients.balance_double import BalanceDouble
+from services.payment.clients.accounts_double import Account, AccountsDouble
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
-from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
+from services.payment.domain.intents import (
+    DisputeStatus,
+    Intent,
+    IntentStatus,
+    NextAction,
+    ProviderDispute,
+    ProviderRefund,
+    RefundStatus,
+)
 from services.payment.domain.reconciliation import MovementKind, MovementPage
 
 CONFIRMABLE = frozenset(
@@ -23,8 +30,9 @@ _DECLINES = {
 }
 _CARDS = frozenset({"pm_card_visa", "pm_card_authenticationRequired", "pm_card_pendingRefund", *_DECLINES})
 _SMALLEST = 50
+_CHARGED_BACK = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
 
-Answer = TypeVar("Answer", Intent, ProviderRefund, MovementPage)
+Answer = TypeVar("Answer", Intent, ProviderRefund, ProviderDispute, MovementPage)
 
 
 class Fault(StrEnum):
@@ -53,18 +61,7 @@ class Gate:
         await self._opened.wait()
 
 
-@dataclass
-class _Account:
-    intent: Intent
-    amount_minor: int
-    currency: str
-    order_id: str | None = None
-    method: str = ""
-    refunds: dict[str, ProviderRefund] = field(default_factory=dict)
-    given_back: int = 0
-
-
-class ProviderDouble:
+class ProviderDouble(AccountsDouble):
     """Knows a few test cards; keeps the first answer to every key."""
 
     def __init__(self) -> None:
@@ -72,13 +69,11 @@ class ProviderDouble:
 
         A gate named `confirm` holds the call up, one named `confirm.answer` holds its answer up.
         """
+        super().__init__()
         self.calls: list[tuple[str, str]] = []
         self.gates: dict[str, Gate] = {}
-        self.accounts: dict[str, _Account] = {}
-        self.balance = BalanceDouble()
-        self._answers: dict[str, Intent | ProviderRefund | MovementPage | Exception] = {}
+        self._answers: dict[str, Intent | ProviderRefund | ProviderDispute | MovementPage | Exception] = {}
         self._faults: list[tuple[str, Fault]] = []
-        self._numbers = count(1)
 
     def go_wrong(self, operation: str, fault: Fault, times: int = 1) -> None:
         """Let the next calls of an operation (`create`, `confirm`, `refund` ...) go wrong."""
@@ -94,8 +89,8 @@ class ProviderDouble:
         def execute() -> Intent:
             if amount_minor < _SMALLEST:
                 raise CallInvalid("amount_too_small", "amount")
-            intent = Intent(id=f"pi_{next(self._numbers)}", status=IntentStatus.REQUIRES_PAYMENT_METHOD)
-            self.accounts[intent.id] = _Account(intent, amount_minor, currency, metadata.get("order_id"))
+            intent = Intent(id=f"pi_{next(self.numbers)}", status=IntentStatus.REQUIRES_PAYMENT_METHOD)
+            self.accounts[intent.id] = Account(intent, amount_minor, currency, metadata.get("order_id"))
             return intent
 
         return await self._run("create", key, execute)
@@ -131,7 +126,7 @@ class ProviderDouble:
         """The intent as it stands."""
         return await self._run("retrieve", intent_id, lambda: self._account(intent_id).intent, keeps=False)
 
-    def _account(self, intent_id: str) -> _Account:
+    def _account(self, intent_id: str) -> Account:
         if intent_id not in self.accounts:
             raise OutcomeUnknown
         return self.accounts[intent_id]
@@ -152,12 +147,14 @@ class ProviderDouble:
 
         def execute() -> ProviderRefund:
             account = self.accounts[intent_id]
+            if any(dispute.status in _CHARGED_BACK for dispute in account.disputes.values()):
+                raise CallInvalid("charge_disputed", None)
             if account.given_back + amount_minor > account.intent.received_minor:
                 raise CallInvalid("charge_already_refunded", None)
             account.given_back += amount_minor
             pends = account.method == "pm_card_pendingRefund"
             status = RefundStatus.PENDING if pends else RefundStatus.SUCCEEDED
-            made = account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self._numbers)}", status=status)
+            made = account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self.numbers)}", status=status)
             self.balance.add(
                 MovementKind.REFUND,
                 -amount_minor,
@@ -200,6 +197,15 @@ class ProviderDouble:
         """A page of the balance's movements."""
         return await self._run("movements", after or "", lambda: self.balance.page(since, after), keeps=False)
 
+    async def retrieve_dispute(self, reference: str) -> ProviderDispute:
+        """A dispute as it stands."""
+        return await self._run("retrieve", reference, lambda: self.found_dispute(reference), keeps=False)
+
+    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
+        """Every dispute of an intent."""
+        self.calls.append(("list", intent_id))
+        return list(self.accounts[intent_id].disputes.values())
+
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""
         self._answers.clear()
@@ -228,7 +234,7 @@ class ProviderDouble:
         if gate in self.gates:
             await self.gates[gate].hold()
 
-    def _charge(self, account: _Account) -> Intent:
+    def _charge(self, account: Account) -> Intent:
         account.intent = Intent(
             id=account.intent.id, status=IntentStatus.SUCCEEDED, received_minor=account.amount_minor
         )
@@ -237,7 +243,7 @@ class ProviderDouble:
         )
         return account.intent
 
-    def _decline(self, account: _Account, code: str) -> Intent:
+    def _decline(self, account: Account, code: str) -> Intent:
         account.intent = Intent(id=account.intent.id, status=IntentStatus.REQUIRES_PAYMENT_METHOD, decline_code=code)
         return account.intent
 

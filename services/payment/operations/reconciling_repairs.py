@@ -8,8 +8,7 @@ import structlog
 
 from services.payment.domain.intents import RefundStatus
 from services.payment.domain.reconciliation import Repairable, Subject
-from services.payment.operations import recording, refunding
-from services.payment.operations.settling import settle
+from services.payment.operations import disputing, returning, settling
 from services.payment.operations.till import Till
 from services.payment.store import payments, reconciliation, refunds
 from services.payment.store.refunds import LEASE, Planned
@@ -44,9 +43,8 @@ async def _take_missed_payment(till: Till, found: Repairable, at: datetime) -> N
     """The provider has the money: an attempt that awaits it gets it, else the payment does."""
     async with till.database.begin() as session:
         await payments.keep_intent(session, found.payment_id, found.reference, at=at)
-    await settle(till, found.payment_id, at=at)
-    intent = await till.provider.retrieve(found.reference)
-    await recording.record_missed(till, found.payment_id, intent, at=at)
+        payment = await payments.get(session, found.payment_id)
+    await settling.catch_up(till, payment, at=at)
 
 
 async def _take_missed_refund(till: Till, found: Repairable, at: datetime) -> None:
@@ -54,7 +52,7 @@ async def _take_missed_refund(till: Till, found: Repairable, at: datetime) -> No
     made = await till.provider.retrieve_refund(found.reference)
     refund_id = found.refund_id or await _adopt(till, found, at)
     failpoint("reconciliation.adopted.before_recorded")
-    await refunding.record(till, refund_id, made, at=at)
+    await returning.record(till, refund_id, made, at=at)
 
 
 async def _adopt(till: Till, found: Repairable, at: datetime) -> UUID:
@@ -68,7 +66,12 @@ async def _adopt(till: Till, found: Repairable, at: datetime) -> UUID:
     return refund_id
 
 
+async def _take_missed_dispute(till: Till, found: Repairable, at: datetime) -> None:
+    await disputing.take(till, found.reference, at=at)
+
+
 _REPAIRS: Mapping[Subject, Callable[[Till, Repairable, datetime], Awaitable[None]]] = {
     Subject.CHARGE: _take_missed_payment,
     Subject.REFUND: _take_missed_refund,
+    Subject.DISPUTE: _take_missed_dispute,
 }

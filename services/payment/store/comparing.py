@@ -145,7 +145,7 @@ SELECT 'order', CAST(payable.order_id AS text),
         WHEN order_status IN ('paid', 'shipped', 'delivered') AND money.taken = 0 THEN 'state'
         WHEN order_status IN ('pending', 'paid', 'shipped', 'delivered') AND money.taken = money.returned
             AND money.taken > 0 OR order_status = 'pending' AND money.taken > 0
-            OR order_status = 'cancelled' AND money.taken > money.returned + money.promised
+            OR order_status = 'cancelled' AND money.taken > money.returned + money.promised + money.lost
             OR order_status = 'refunded' AND money.taken > money.returned
             THEN CASE WHEN payment.updated_at > :young THEN 'late' ELSE 'state' END
     END,
@@ -157,7 +157,8 @@ LEFT JOIN (
     SELECT payment_id, CAST(sum(amount_minor) AS bigint) AS minor FROM refund WHERE status = 'pending' GROUP BY 1
 ) AS pending ON pending.payment_id = payment.id
 CROSS JOIN LATERAL (SELECT COALESCE(payment.captured_minor, 0) AS taken,
-    COALESCE(payment.refunded_minor, 0) AS returned, COALESCE(pending.minor, 0) AS promised) AS money
+    COALESCE(payment.refunded_minor, 0) AS returned, COALESCE(pending.minor, 0) AS promised,
+    COALESCE(payment.lost_minor, 0) AS lost) AS money
 """
 _COLUMNS = """subject, subject_id, difference, order_id, payment_id, reference, currency, order_minor, here_minor,
     ledger_minor, provider_minor"""

@@ -45,8 +45,10 @@ UPDATE reconciliation_difference SET repair_begun_at = :now WHERE id = (
     SELECT found.id FROM reconciliation_difference AS found JOIN payment ON payment.id = found.payment_id
     WHERE resolved_at IS NULL AND (subject, found.id) > (:subject, :id) AND (
         difference = 'missing_here' AND subject = 'charge' AND captured_minor = 0
+            AND COALESCE(intent_id, reference) = reference
         OR difference = 'missing_here' AND subject = 'refund' AND here_minor IS NULL AND captured_minor > 0
-        OR difference = 'state' AND subject = 'refund' AND here_minor < 0
+        OR difference = 'state' AND subject = 'refund'
+        OR difference = 'missing_here' AND subject = 'dispute' AND captured_minor > 0
     ) ORDER BY subject, found.id LIMIT 1
 ) RETURNING id, subject, subject_id, payment_id, reference, provider_minor,
     (SELECT refund.id FROM refund WHERE CAST(refund.id AS text) = subject_id) AS refund_id

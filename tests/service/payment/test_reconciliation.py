@@ -3,7 +3,6 @@
 import pytest
 
 from services.contracts.events import OrderPaid
-from tests.service.payment.banks import DoubleBank
 from tests.service.payment.books import Books, balance, found
 from tests.service.payment.shop import Shop
 
