@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from services.local.audit import documents, events, journeys, ledger, orders, payments, provider, stock
-from services.local.audit.checks import Join, Rows, Times, Told
+from services.local.audit import documents, events, history, journeys, ledger, orders, payments, provider, stock
+from services.local.audit.checks import Count, Join, Rows, Times, Told
 from services.local.audit.reading import Snapshots
 from services.local.audit.report import Finding, Report
 from services.local.audit.sources import Sources
@@ -19,23 +19,18 @@ QUIET = timedelta(seconds=60)
 TOLD_PER_CHECK = 100
 _POLL_SECONDS = 0.5
 
-ROWS: tuple[Rows, ...] = (*stock.ROWS, *orders.ROWS, *payments.ROWS, *ledger.ROWS, *events.ROWS, *provider.ROWS)
+_MODULES = (orders, history, stock, payments, ledger, provider, events, documents)
+ROWS: tuple[Rows, ...] = tuple(rows for module in _MODULES for rows in module.ROWS)
 JOINS: tuple[Join, ...] = (
     journeys.JOURNEYS,
     documents.TIMELINE,
     documents.AVAILABILITY,
     documents.CUSTOMERS,
     provider.MONEY,
+    history.OPERATIONS,
+    history.REFUNDS,
 )
-COUNTS = (
-    *orders.COUNTS,
-    *stock.COUNTS,
-    *payments.COUNTS,
-    *ledger.COUNTS,
-    *events.COUNTS,
-    *documents.COUNTS,
-    *provider.COUNTS,
-)
+COUNTS: tuple[Count, ...] = tuple(count for module in _MODULES for count in module.COUNTS)
 
 
 @dataclass
@@ -86,7 +81,7 @@ async def until_clean(sources: Sources, *, within: float) -> Report:
 def _audit(sources: Sources, times: Times) -> Report:
     began = time.monotonic()
     findings = _Findings()
-    with Snapshots(documents.PARAMETERS, times).open(sources.databases, sources.stand_in) as snapshots:
+    with Snapshots(documents.PARAMETERS, times).open(sources) as snapshots:
         for invariant, check, subject, told in _everything_wrong(snapshots, times):
             findings.add(invariant, check, subject, told)
         counted = _counted(snapshots)

@@ -9,6 +9,9 @@ from typing import Any
 STAND_IN = "stand-in"
 """Where a statement runs that asks the provider's records instead of a service's database."""
 
+HISTORY = "history"
+"""Where a statement runs that asks what clients saw."""
+
 PICKED_UP_AFTER = timedelta(seconds=40)
 """Work whose process died is leased for 30 seconds and then taken up by a timer; its one call takes up to 8."""
 

@@ -165,6 +165,7 @@ CUSTOMERS = Join(
         Compare(invariant="I9", name="inbox-differs", wrong=_inbox_differs),
     ),
 )
+ROWS = ()
 COUNTS = (
     Count(
         invariant="I9",

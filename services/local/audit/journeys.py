@@ -6,7 +6,7 @@ from services.local.audit.checks import PICKED_UP_AFTER, Compare, Found, Join, S
 _ORDER = """
 SELECT placement.order_id AS id, placement.outcome, placement.at AS stood_at, orders.user_id, orders.status,
     orders.total_minor, orders.currency, orders.payment_id, orders.version, orders.expires_at, lines.lines,
-    told.types, told.published_at, coalesce(told.is_settled, true) AS is_settled
+    told.types, told.followed, told.published_at, coalesce(told.is_settled, true) AS is_settled
 FROM placement
 LEFT JOIN orders ON orders.id = placement.order_id
 LEFT JOIN (
@@ -15,6 +15,7 @@ LEFT JOIN (
 ) AS lines ON lines.order_id = orders.id
 LEFT JOIN (
     SELECT aggregate_id, array_agg(type ORDER BY version) AS types, max(published_at) AS published_at,
+        max(version) FILTER (WHERE type <> 'order.noted') AS followed,
         bool_and(coalesce(published_at < %(before)s, false)) AS is_settled
     FROM outbox WHERE topic = 'orders' GROUP BY aggregate_id
 ) AS told ON told.aggregate_id = orders.id
@@ -198,8 +199,9 @@ def _payable_differs(found: Found, _: Times) -> Told | None:
     if not _rests(found) or found.payment is None:
         return None
     order, payable = found.order, found.payment
-    due = (order.user_id, order.total_minor, order.currency, order.version, order.status)
-    known = (payable.user_id, payable.amount_minor, payable.currency, payable.order_version, payable.order_status)
+    due = (order.user_id, order.total_minor, order.currency, order.followed, order.status)
+    version = min(payable.order_version, order.followed or 0)
+    known = (payable.user_id, payable.amount_minor, payable.currency, version, payable.order_status)
     return {"order": due, "payable": known} if due != known else None
 
 

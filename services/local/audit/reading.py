@@ -11,7 +11,9 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from services.local.audit.checks import STAND_IN, Found, Join, Row, Side, Times
+from services.local.audit.checks import HISTORY, STAND_IN, Found, Join, Row, Side, Times
+from services.local.audit.history import gathered
+from services.local.audit.sources import Sources
 
 _ROWS_AT_ONCE = 2000
 _PATIENCE = "-c statement_timeout=60s -c work_mem=32MB -c cursor_tuple_fraction=1"
@@ -27,16 +29,20 @@ class Snapshots:
         self._parameters = {**parameters, "now": times.now, "before": times.before}
         self._moments = {"now": times.now.timestamp(), "before": times.before.timestamp()}
         self._databases: dict[str, psycopg.Connection[Any]] = {}
-        self._records: sqlite3.Connection | None = None
+        self._records: dict[str, sqlite3.Connection] = {}
         self._stack = contextlib.ExitStack()
 
-    def open(self, databases: Mapping[str, str], stand_in: Path | None) -> Self:
+    def open(self, sources: Sources) -> Self:
         """Take the snapshots."""
         with contextlib.ExitStack() as stack:
-            if stand_in is not None:
-                self._records = stack.enter_context(contextlib.closing(_records(stand_in)))
-            for service in sorted(databases, key=_SERVICES.index):
-                self._databases[service] = stack.enter_context(_snapshot(databases[service]))
+            if sources.histories:
+                self._records[HISTORY] = stack.enter_context(contextlib.closing(gathered(sources.histories)))
+            if sources.stand_in is not None:
+                self._records[STAND_IN] = stack.enter_context(contextlib.closing(_records(sources.stand_in)))
+            for service in sorted(sources.databases, key=_SERVICES.index):
+                self._databases[service] = stack.enter_context(_snapshot(sources.databases[service]))
+            for records in self._records.values():
+                records.row_factory = _row
             self._stack = stack.pop_all()
         return self
 
@@ -50,13 +56,12 @@ class Snapshots:
 
     def knows(self, service: str) -> bool:
         """Whether there is anything to ask."""
-        return service in self._databases or (service == STAND_IN and self._records is not None)
+        return service in self._databases or service in self._records
 
     def rows(self, service: str, statement: str) -> Iterator[Row]:
         """What a statement finds, some rows at a time."""
-        if service == STAND_IN:
-            assert self._records is not None  # noqa: S101 - `knows` was asked before
-            yield from self._records.execute(statement, self._moments)
+        if service in self._records:
+            yield from self._records[service].execute(statement, self._moments)
             return
         with self._databases[service].cursor(name=f"audit_{id(statement)}_{id(self)}") as cursor:
             cursor.itersize = _ROWS_AT_ONCE
@@ -102,7 +107,6 @@ def _snapshot(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def _records(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
-    connection.row_factory = _row
     connection.execute("BEGIN")
     connection.execute("SELECT 1 FROM object LIMIT 1").fetchall()
     return connection
