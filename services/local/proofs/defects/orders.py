@@ -98,7 +98,7 @@ ORDERS = (
                 new="    if order.status in {OrderStatus.PENDING, OrderStatus.CANCELLED}:\n        outbox",
             ),
         ),
-        journey=journeys.GIVE_UP_WHILE_PAYING,
+        journey=breakdowns.GIVE_UP_WHILE_PAYING,
         breaks=frozenset({"I4", "I6", "I7"}),
     ),
     Defect(

@@ -79,7 +79,7 @@ PAYMENTS = (
                 new="    if payment.captured_minor < 0:\n        await refunds",
             ),
         ),
-        journey=journeys.GIVE_UP_WHILE_PAYING,
+        journey=breakdowns.GIVE_UP_WHILE_PAYING,
         breaks=frozenset({"I6"}),
     ),
     Defect(

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -71,12 +71,16 @@ class Stage:
                 clerk = Clerk(account=account, asking=Asking(history=kept, patience=PATIENCE))
                 yield cls(system=system, anyone=anyone, clerk=clerk, history=kept)
 
-    async def shopper(self, *, patience: float = PATIENCE) -> Shopper:
+    async def shopper(self) -> Shopper:
         """A new customer."""
-        asking = Asking(history=self.history, patience=patience)
+        asking = Asking(history=self.history, patience=PATIENCE)
         shopper = await Shopper.registered(self.anyone, asking)
         self.own.add(shopper.user_id)
         return shopper
+
+    def hasty(self, shopper: Shopper) -> Shopper:
+        """The same customer, who takes the first answer for the last."""
+        return replace(shopper, asking=replace(shopper.asking, patience=0.0))
 
     async def lamp(self, on_hand: int = 9) -> str:
         """A new product of 20 euros with its stock booked."""
