@@ -30,8 +30,8 @@ ORDERS = (
         edits=(
             Edit(
                 file=_SETTLEMENT,
-                old="outbox.add(session, order.pay(payment_id, by=by, at=at))",
-                new="order.pay(payment_id, by=by, at=at)",
+                old="outbox.add(session, order.pay(payment_id, by=PAYMENT, at=at, cause=cause))",
+                new="order.pay(payment_id, by=PAYMENT, at=at, cause=cause)",
             ),
         ),
         journey=journeys.BUY,
@@ -107,8 +107,8 @@ ORDERS = (
         edits=(
             Edit(
                 file=_SUBSCRIPTIONS,
-                old="import PaymentRefunded, PaymentRefundFailed, PaymentSucceeded",
-                new="import PaymentDeclined, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded",
+                old="    PaymentDisputeClosed,\n",
+                new="    PaymentDeclined,\n    PaymentDisputeClosed,\n",
             ),
             Edit(
                 file=_SUBSCRIPTIONS, old="@door.on(PaymentSucceeded)", new="@door.on(PaymentSucceeded, PaymentDeclined)"
