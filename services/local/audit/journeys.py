@@ -200,7 +200,8 @@ def _payable_differs(found: Found, _: Times) -> Told | None:
         return None
     order, payable = found.order, found.payment
     due = (order.user_id, order.total_minor, order.currency, order.followed, order.status)
-    version = min(payable.order_version, order.followed or 0)
+    is_heard = (order.followed or 0) <= payable.order_version <= order.version
+    version = order.followed if is_heard else payable.order_version
     known = (payable.user_id, payable.amount_minor, payable.currency, version, payable.order_status)
     return {"order": due, "payable": known} if due != known else None
 
@@ -236,7 +237,7 @@ JOURNEYS = Join(
         Compare(invariant="I7", name="payment-unheard", wrong=_paid_unheard),
         Compare(invariant="I7", name="stock-uncommitted", wrong=_stock_uncommitted),
         Compare(invariant="I7", name="money-untaken", wrong=_money_untaken),
-        Compare(invariant="I7", name="payment-untold", wrong=_payment_untold),
+        Compare(invariant="I7", name="payment-untold-to-order", wrong=_payment_untold),
         Compare(invariant="I8", name="cancellation-undone", wrong=_cancellation_undone),
         Compare(invariant="I9", name="hold-unconfirmed", wrong=_hold_unconfirmed),
         Compare(invariant="I9", name="payable-missing", wrong=_payable_missing),
