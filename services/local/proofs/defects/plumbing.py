@@ -35,7 +35,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="            if await inbox.is_first(session, effect.__name__, event.event_id):\n                await",
+                old="            if await inbox.is_first(session, effect.__name__, event.event_id):\n"
+                "                await",
                 new="            first = await inbox.is_first(session, effect.__name__, event.event_id)\n"
                 "        async with runtime.database.begin() as session:\n"
                 "            if first:\n                await",

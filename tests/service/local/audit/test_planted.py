@@ -182,6 +182,18 @@ PLANTED = [
     *(wrong("letter-dead", service, LETTER % ("1 minute", "dead")) for service in EVERYWHERE),
     *(wrong("letter-overdue", service, LETTER % ("26 hours", "parked")) for service in EVERYWHERE),
     wrong(
+        "message-untold",
+        "notification",
+        "DELETE FROM outbox WHERE type = 'notification.sent' AND data ->> 'order_id' = %(paid)s::text",
+    ),
+    wrong(
+        "effect-told-twice order-untold payable-differs timeline-lacks letters-differ inbox-differs",
+        "order",
+        "INSERT INTO outbox (event_id, topic, type, aggregate_id, version, at, data, published_at)"
+        " SELECT gen_random_uuid(), topic, type, aggregate_id, version + 1, at, data, published_at FROM outbox"
+        " WHERE aggregate_id = %(paid)s AND type = 'order.paid'",
+    ),
+    wrong(
         "message-unsent",
         "notification",
         "UPDATE message SET state = 'pending', sent_at = NULL WHERE order_id = %(paid)s",
