@@ -27,7 +27,7 @@ from services.local.proofs.defects.edit import Edit
 from services.local.system import System
 
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-PATIENCE = 8.0
+PATIENCE = 6.0
 """Seconds for which customers ask again, and for which a journey waits for what a defect may keep from happening."""
 _FACTS = ("order", "inventory", "payment", "notification", "product")
 
