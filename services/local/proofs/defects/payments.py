@@ -28,6 +28,11 @@ _GUESS_THAT_IT_FAILED = (
         "from services.payment.domain.payables import Payable, state_of\n",
     ),
 )
+KEEP_A_LATE_SUCCESS = Edit(
+    file=_RECORDING,
+    old="    if not is_payable:\n        await debts",
+    new="    if payment.captured_minor < 0:\n        await debts",
+)
 
 PAYMENTS = (
     Defect(
@@ -72,13 +77,7 @@ PAYMENTS = (
     Defect(
         name="a-late-success-is-kept",
         harm="The shop keeps the money of an order that was cancelled while it was being paid.",
-        edits=(
-            Edit(
-                file=_RECORDING,
-                old="    if not is_payable:\n        await debts",
-                new="    if payment.captured_minor < 0:\n        await debts",
-            ),
-        ),
+        edits=(KEEP_A_LATE_SUCCESS,),
         journey=breakdowns.GIVE_UP_WHILE_PAYING,
         breaks=frozenset({"I6"}),
     ),

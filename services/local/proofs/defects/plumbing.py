@@ -219,6 +219,6 @@ PLUMBING = (
             ),
         ),
         journey=breakdowns.NEVER_WRITE,
-        breaks=frozenset({"I1", "I3", "I6", "I8"}),
+        breaks=frozenset({"I3", "I4", "I9"}),
     ),
 )
