@@ -46,7 +46,8 @@ def sold(cluster: Cluster, migrated: Callable[[str], str], tmp_path_factory: pyt
                 return opened.ids
 
     for service in town.SERVICES:
-        _empty(migrated(service))
+        migrated(service)
+        _empty(cluster.url(service))
     ids = asyncio.run(sell())
     for service in town.SERVICES:
         _copy(cluster, service, f"sold_{service}")

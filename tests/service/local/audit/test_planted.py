@@ -279,6 +279,33 @@ PLANTED = [
         "inventory",
         "UPDATE hold SET confirmed = false, ask_at = now() + interval '1 hour' WHERE order_id = %(pending)s",
     ),
+    wrong("disputes-unaccounted", "payment", "UPDATE payment SET disputed_minor = 1 WHERE order_id = %(paid)s"),
+    wrong("debt-overdue", "payment", "UPDATE payment SET debt_due_at = now() WHERE order_id = %(paid)s"),
+    wrong("debt-unbooked", "payment", "UPDATE payment SET owed_minor = 1 WHERE order_id = %(paid)s"),
+    wrong(
+        "dispute-hold-kept",
+        "payment",
+        "INSERT INTO ledger_transaction VALUES (%(stranger)s, 'x', 'dispute_withdrawn', %(paid)s, now())",
+        "INSERT INTO ledger_entry VALUES (%(stranger)s, 'dispute_hold', 1, 'EUR'), (%(stranger)s, 'bank', -1, 'EUR')",
+    ),
+    wrong(
+        "debt-forgotten money-kept disputes-unaccounted",
+        "payment",
+        "ALTER TABLE payment DROP CONSTRAINT payment_lost_minor_check",
+        "UPDATE payment SET lost_minor = -1 WHERE order_id = %(cancelled)s",
+    ),
+    wrong(
+        "debt-left-to-people debt-unbooked",
+        "payment",
+        "UPDATE payment SET owed_minor = 1, debt_tries = 10 WHERE order_id = %(paid)s",
+    ),
+    wrong(
+        "dispute-differs",
+        STAND_IN,
+        "INSERT INTO object (id, kind, created, body)"
+        " SELECT 'txn_2', kind, created, json_set(body, '$.type', 'adjustment') FROM object"
+        " WHERE kind = 'balance_transaction' AND json_extract(body, '$.type') = 'charge' LIMIT 1",
+    ),
     wrong("payable-missing", "payment", "DELETE FROM payable WHERE order_id = %(pending)s"),
     wrong("payable-differs", "payment", "UPDATE payable SET order_version = 1 WHERE order_id = %(paid)s"),
     wrong("payable-state-differs", "payment", "UPDATE payable SET state = 'closed' WHERE order_id = %(pending)s"),
