@@ -118,6 +118,15 @@ async def test_one_key_for_two_bodies_is_found(case: Case, write: Write, place: 
     assert "key-took-two-bodies" in await case.found()
 
 
+async def test_an_order_given_for_two_keys_leaves_one_of_them_without(
+    case: Case, write: Write, place: dict[str, Any]
+) -> None:
+    write("place", "ok", place, **of(case, "pending"))
+    write("place", "ok", place | {"key": "another-key"}, **of(case, "pending"))
+
+    assert await case.found() == {"order-given-twice"}
+
+
 async def test_a_payment_that_was_acknowledged_and_not_taken_is_found(case: Case, write: Write) -> None:
     write("pay", "ok", of(case, "cancelled"), status="succeeded")
 
