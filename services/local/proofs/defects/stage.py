@@ -29,6 +29,7 @@ from services.local.system import System
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
 PATIENCE = 6.0
 """Seconds for which customers ask again, and for which a journey waits for what a defect may keep from happening."""
+_POLL = 0.1
 _FACTS = ("order", "inventory", "payment", "notification", "product")
 
 
@@ -93,7 +94,7 @@ class Stage:
         return product
 
     async def order(self, shopper: Shopper, *lines: tuple[str, int], key: str | None = None, copies: int = 1) -> str:
-        """Place an order; answers its id, of which nothing may have come."""
+        """Place an order; answers its id, which is empty when it was refused."""
         order = await shopper.place("customer", list(lines), key=key, copies=copies)
         if order is not None:
             self.own.add(order)
@@ -205,17 +206,14 @@ class Stage:
         return found
 
     async def calm(self, *, seconds: float = 1.5, within: float = 20.0) -> bool:
-        """Wait until no database has been written to for so long; whether that came."""
-        async with asyncio.timeout(within + seconds):
-            return await self._calm(seconds, asyncio.get_running_loop().time() + within)
-
-    async def _calm(self, seconds: float, until: float) -> bool:
+        """Wait until no database has been written to for so long; whether that came in time."""
         loop = asyncio.get_running_loop()
+        until = loop.time() + within
         seen, since = await self._written(), loop.time()
         while loop.time() - since < seconds:
             if loop.time() > until:
                 return False
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_POLL)
             now = await self._written()
             seen, since = (seen, since) if now == seen else (now, loop.time())
         return True
