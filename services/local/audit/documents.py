@@ -16,7 +16,7 @@ SOURCES = ("order", "payment", "inventory", "notification")
 _FORGOTTEN = "notification"
 """Whose facts are forgotten after a week, while the documents about them stay."""
 _LEVEL = """
-SELECT product_id AS id, on_hand, reserved, version, last.at < %(before)s AS is_settled
+SELECT product_id AS id, on_hand, reserved, version, coalesce(last.at < %(before)s, true) AS is_settled
 FROM stock_level AS level LEFT JOIN LATERAL (
     SELECT at FROM stock_entry WHERE product_id = level.product_id ORDER BY id DESC LIMIT 1
 ) AS last ON true
