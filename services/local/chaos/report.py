@@ -15,6 +15,7 @@ import psutil
 from rich.table import Table
 
 from services.local.chaos import recovery
+from services.local.chaos.asking import NONSENSE
 from services.local.chaos.history import Attempt, Outcome
 from services.local.chaos.recovery import FAST_TARGET, STORE_TARGET, Recovery
 from services.local.chaos.run import Result, acknowledged
@@ -123,6 +124,7 @@ def unexplained(attempts: Sequence[Attempt]) -> list[Attempt]:
         for one in attempts
         if (one.outcome is Outcome.FAIL and one.told["status"] not in _EXPLAINED)
         or one.told.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR
+        or one.told.get("error") == NONSENSE
     ]
 
 
