@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from services.local import boot, checks, console, doctor, journal, seeding
+from services.local.audit import commands as auditing
 from services.local.chaos import commands as chaos
 from services.local.console import Steps
 from services.local.customer import commands
+from services.local.proofs import commands as proofs
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -116,6 +118,8 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 commands.register(app)
 chaos.register(app)
+proofs.register(app)
+auditing.register(app)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.expression import bindparam
 
+from services.shared.failpoints import failpoint
 from services.shared.pubsub import Answer, EventDoor
 from services.shared.runtime import Runtime
 
@@ -43,6 +44,13 @@ def topic_of(app_id: str) -> str:
     return f"dead-letters.{app_id}"
 
 
+async def receive(runtime: Runtime, letter: Mapping[str, Any]) -> None:
+    """Take a letter that the broker gave up on; it may be answered for once this returns."""
+    async with runtime.database.begin() as session:
+        await park(session, letter, now=runtime.clock())
+    failpoint("dead_letter.parked.before_answer")
+
+
 async def park(session: AsyncSession, letter: Mapping[str, Any], *, now: datetime) -> None:
     """Keep a letter for later; keeping it twice keeps it once."""
     row = {"id": _identity(letter), "topic": str(letter.get("topic")), "letter": dict(letter), "now": now}
@@ -64,6 +72,7 @@ async def dispatch_one(runtime: Runtime, door: EventDoor) -> bool:
         if row is None:
             return False
         answer = await door.dispatch(runtime, row["letter"])
+        failpoint("dead_letter.dispatched.before_removal")
         if answer is Answer.SUCCESS:
             await session.execute(_REMOVE, {"id": row["id"]})
         else:

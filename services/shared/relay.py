@@ -15,6 +15,7 @@ import structlog
 from psycopg.rows import dict_row
 
 from services.shared import telemetry
+from services.shared.failpoints import failpoint
 from services.shared.sidecar import PUBSUB, Letter, SidecarAway
 
 CHANNEL = "outbox"
@@ -84,10 +85,12 @@ class Relay:
             for batch in _batches([self._letter(row) for row in group]):
                 went += await self._publish(topic, batch)
         if went:
+            failpoint("relay.published.before_mark")
             await connection.execute(_MARK, [went])
         return bool(went)
 
     async def _publish(self, topic: str, letters: Sequence[Letter]) -> list[int]:
+        failpoint("relay.selected.before_publish")
         try:
             went = await self._publisher.publish(topic, letters)
         except SidecarAway:

@@ -224,10 +224,8 @@ def _deliver(door: EventDoor) -> Callable[[Request], Any]:
 
 
 async def _park(request: Request) -> Response:
-    runtime: Runtime = request.app.state.runtime
     body = await request.body()
-    async with runtime.database.begin() as session:
-        await dead_letters.park(session, _letter(body) or {"unparsable": body.hex()}, now=runtime.clock())
+    await dead_letters.receive(request.app.state.runtime, _letter(body) or {"unparsable": body.hex()})
     return _told(Answer.SUCCESS)
 
 
