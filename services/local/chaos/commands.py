@@ -72,12 +72,12 @@ def _kept_unless_clean(system: System) -> Iterator[list[bool]]:
 def wreck(system: System, options: run.Options) -> Report:
     """Run it and print the report."""
     result = asyncio.run(run.run(system, options, Steps(console.out)))
-    told = report.made(result, [])
+    told = report.made(result)
     for drawn in told.tables():
         console.out.print()
         console.out.print(drawn)
     for finding in told.findings:
-        console.complain(json.dumps(finding))
+        console.complain(str(finding))
     return told
 
 

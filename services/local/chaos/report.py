@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 from rich.table import Table
 
+from services.local.audit import Finding
 from services.local.chaos import recovery
 from services.local.chaos.asking import NONSENSE
 from services.local.chaos.history import Attempt, Outcome
@@ -34,7 +35,7 @@ class Report:
     kills: dict[str, int]
     zeros: list[Figure]
     figures: list[Figure]
-    findings: list[dict[str, Any]]
+    findings: list[Finding]
 
     @property
     def is_clean(self) -> bool:
@@ -68,15 +69,15 @@ class Report:
         return "\n".join([*lines, ""])
 
 
-def made(result: Result, findings: Sequence[dict[str, Any]]) -> Report:
-    """The report of a run; `findings` are what the audit has found."""
+def made(result: Result) -> Report:
+    """The report of a run."""
     healed = recovery.recoveries(result.attempts, result.done)
     return Report(
         facts=_facts(result),
         kills=recovery.kills_by_kind(result.done),
-        zeros=_zeros(result, len(findings)),
+        zeros=_zeros(result),
         figures=[*_figures(result), *_healing(healed), *_latencies(result, healed)],
-        findings=list(findings),
+        findings=list(result.audited.findings),
     )
 
 
@@ -99,14 +100,14 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
-def _zeros(result: Result, findings: int) -> list[Figure]:
+def _zeros(result: Result) -> list[Figure]:
     books, samples = result.books, result.samples
     counts = {
         "acknowledged orders lost": (books.lost, "orders"),
         "units oversold": (max(books.oversold, samples.oversold), "units"),
         "money unaccounted for": (books.unaccounted, "cents"),
         "unfinished processes": (books.unfinished, ""),
-        "findings of the audit": (findings, ""),
+        "findings of the audit": (len(result.audited.findings) + result.audited.left_off, ""),
         "answers that no rule explains": (len(unexplained(result.attempts)), ""),
     }
     return [Figure(name=name, reached=count, unit=unit, most=0) for name, (count, unit) in counts.items()]
