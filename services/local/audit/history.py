@@ -58,7 +58,7 @@ def gathered(histories: Iterable[Path]) -> sqlite3.Connection:
 def _keep(database: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
     value = entry["value"]
     told = {name: value.get(name) for name in _TOLD}
-    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], **told}
+    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], "lines": None, **told}
     if entry["type"] != "invoke":
         database.execute(_END, operation)
         return

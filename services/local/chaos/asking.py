@@ -21,7 +21,7 @@ ATTEMPT_SECONDS = 15.0
 NONSENSE = "an answer that makes no sense"
 """The error of an operation whose answer could not be read."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 8.0
 
 Ask = Callable[[], Awaitable[Reply]]
 Read = Callable[[Reply], Json]

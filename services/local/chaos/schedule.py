@@ -67,7 +67,8 @@ class Strike:
 
     def __str__(self) -> str:
         """The strike in words."""
-        what = " ".join(f"{name}={value}" for name, value in self.fault.items()) or " and ".join(self.names)
+        told = (f"{name} {value}" for name, value in self.fault.items() if value and name != "seed")
+        what = ", ".join(told) or " and ".join(self.names)
         return f"{self.kind if self.deed is Deed.KILL else self.deed}: {what}" + (
             f" for {self.seconds:.1f} s" if self.seconds else ""
         )
