@@ -21,7 +21,7 @@ ATTEMPT_SECONDS = 15.0
 NONSENSE = "an answer that makes no sense"
 """The error of an operation whose answer could not be read."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 8.0
+_LONGEST_PAUSE = 8.0
 
 Ask = Callable[[], Awaitable[Reply]]
 Read = Callable[[Reply], Json]
@@ -54,13 +54,15 @@ class Asking:
     patience: float = 60.0
     """Seconds after which a client gives a question up."""
     attempt_seconds: float = ATTEMPT_SECONDS
+    first_pause: float = 0.3
+    """Seconds before the first repetition; they double."""
 
     async def settle(self, question: Question, *, login: Callable[[], Awaitable[None]]) -> Reply | None:
         """Ask until there is an answer that settles the question; nothing when the patience ends before.
 
         :param login: what to do when the token is no longer good.
         """
-        until, pause = time.monotonic() + self.patience, _FIRST_PAUSE
+        until, pause = time.monotonic() + self.patience, self.first_pause
         while True:
             reply, then = await self._once(question)
             if then is Next.REST or time.monotonic() > until:

@@ -19,7 +19,7 @@ from services.local.proofs.visiting import Crowd, visiting
 from services.local.system import System
 from services.local.topology import LOOPBACK
 
-_CLIENTS = 16
+_CLIENTS = 40
 _PATIENCE = 180.0
 _SETTLES_WITHIN = 120.0
 _PAID = "SELECT id::text FROM orders WHERE status = 'paid'"
