@@ -61,10 +61,10 @@ class Shopper:
         user_id = reply.expect(HTTPStatus.CREATED)["id"]
         return cls(account=await Account.existing(anyone, email, password), user_id=user_id, asking=asking)
 
-    async def place(self, process: str, lines: Lines, *, copies: int = 1) -> str | None:
+    async def place(self, process: str, lines: Lines, *, key: str | None = None, copies: int = 1) -> str | None:
         """Order; the answer is the order's id. With more copies the same request is sent at the same time."""
         items = [{"product_id": product, "quantity": quantity} for product, quantity in lines]
-        key = str(uuid4())
+        key = key or str(uuid4())
         value = {"key": key, "user_id": self.user_id, "items": items}
         body = {"items": items, "shipping_address": ADDRESS}
         reply = await self._settle(process, "place", value, ("POST", "/orders", body, key), copies)
