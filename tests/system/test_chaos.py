@@ -1,4 +1,4 @@
-"""Every kind of process dies while customers shop, and a crowd comes at once: nothing is lost, oversold or mischarged."""
+"""Every kind of process dies while customers shop, crowds come at once: nothing is lost, oversold or mischarged."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +19,9 @@ def say_nothing(_: str) -> None:
     """Nobody watches a test."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def apart() -> Iterator[System]:
-    """A system of its own: what is killed here must not disturb the other journeys."""
+    """A system of its own: what is killed here must not disturb the others, nor their poison be found here."""
     with System.start(env={"SIDECART_RATE_LIMIT_FACTOR": "1000"}) as system:
         yield system
 
@@ -46,19 +46,19 @@ async def test_every_kind_of_process_is_killed_once_and_nothing_is_lost(apart: S
     )
 
 
-async def test_a_flash_sale_sells_exactly_what_there_is(system: System) -> None:
+async def test_a_flash_sale_sells_exactly_what_there_is(apart: System) -> None:
     options = flash_sale.Options(rounds=1, buyers=60, units=10)
 
-    result = await flash_sale.prove(system, options, say_nothing)
+    result = await flash_sale.prove(apart, options, say_nothing)
 
     assert [one.is_exact(options) for one in result.rounds] == [True]
     assert all(verdict.is_reached for verdict in result.verdicts())
 
 
-async def test_lost_answers_charge_nobody_twice_and_nobody_for_nothing(system: System) -> None:
+async def test_lost_answers_charge_nobody_twice_and_nobody_for_nothing(apart: System) -> None:
     options = lost_answers.Options(payments=30)
 
-    result = await lost_answers.prove(system, options, say_nothing)
+    result = await lost_answers.prove(apart, options, say_nothing)
 
     assert (result.charged_twice, result.paid_uncharged, result.unresolved, result.findings) == (0, 0, 0, 0)
     assert result.acknowledged == 30
