@@ -135,7 +135,7 @@ async def _open(crowd: Crowd, numbers: "count[int]", rate: float, ended: Waits) 
 def main() -> None:
     """Read the task, prepare, wait for the word, and shop until the next one."""
     task = Task(**json.loads(sys.stdin.readline()))
-    with Path(task.history).open("a") as stream:
+    with Path(task.history).open("w") as stream:
         asyncio.run(run(task, stream, ready=_ready, ended=_word))
 
 

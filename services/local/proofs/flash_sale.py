@@ -58,17 +58,16 @@ class Result:
     rounds: Sequence[Round]
     findings: int
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The figures."""
+    @property
+    def verdict(self) -> Verdict:
+        """The figure."""
         options, exact = self.options, sum(one.is_exact(self.options) for one in self.rounds)
         took = sum(one.seconds for one in self.rounds) / len(self.rounds)
-        return (
-            Verdict(
-                name=f"flash sale: {options.buyers:,} buyers, {options.units:,} units",
-                target=f"{options.rounds} of {options.rounds} rounds exact",
-                reached=f"{exact} of {options.rounds}, {took:.1f} s a round, {self.findings} findings of the audit",
-                is_reached=exact == options.rounds and not self.findings,
-            ),
+        return Verdict(
+            name=f"flash sale: {options.buyers:,} buyers, {options.units:,} units",
+            target=f"{options.rounds} of {options.rounds} rounds exact",
+            reached=f"{exact} of {options.rounds}, {took:.1f} s a round, {self.findings} findings of the audit",
+            is_reached=exact == options.rounds and not self.findings,
         )
 
 

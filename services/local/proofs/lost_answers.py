@@ -48,8 +48,9 @@ class Result:
     unresolved: int
     findings: int
 
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The figures."""
+    @property
+    def verdict(self) -> Verdict:
+        """The figure."""
         options = self.options
         name = f"lost answers: {options.payments:,} payments, {options.share:.0%} lost"
         zeros = {
@@ -59,13 +60,11 @@ class Result:
             "findings of the audit": self.findings,
         }
         paid = f"{self.acknowledged:,} acknowledged, {self.lost:,} answers lost"
-        return (
-            Verdict(
-                name=name,
-                target="0 charged twice, 0 paid and not charged, 0 unresolved",
-                reached=", ".join((*(f"{value} {what}" for what, value in zeros.items()), paid)),
-                is_reached=not any(zeros.values()) and self.acknowledged == options.payments and bool(self.lost),
-            ),
+        return Verdict(
+            name=name,
+            target="0 charged twice, 0 paid and not charged, 0 unresolved",
+            reached=", ".join((*(f"{value} {what}" for what, value in zeros.items()), paid)),
+            is_reached=not any(zeros.values()) and self.acknowledged == options.payments and bool(self.lost),
         )
 
 
