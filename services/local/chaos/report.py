@@ -36,6 +36,7 @@ class Report:
     zeros: list[Figure]
     figures: list[Figure]
     findings: list[Finding]
+    strikes: list[dict[str, Any]]
 
     @property
     def is_clean(self) -> bool:
@@ -78,14 +79,16 @@ def made(result: Result) -> Report:
         zeros=_zeros(result),
         figures=[*_figures(result), *_healing(healed), *_latencies(result, healed)],
         findings=list(result.audited.findings),
+        strikes=_strikes(result, healed),
     )
 
 
 def _facts(result: Result) -> dict[str, str]:
     plan = result.options.plan
+    rate = f"--rate {result.options.rate:g}" if result.options.rate else ""
     ended = datetime.fromtimestamp(result.began + result.seconds, UTC)
     return {
-        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed}",
+        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed} --every {plan.every:g} {rate}".strip(),
         "ended": f"{ended:%Y-%m-%d %H:%M} UTC",
         "commit": _commit(),
         "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total / _GIB:.0f} GiB, {platform.system()}"
@@ -94,6 +97,15 @@ def _facts(result: Result) -> dict[str, str]:
         "load": f"{result.rate:.1f} journeys a second, open loop",
         "other faults": _listed(Counter(one.strike.deed for one in result.done if one.strike.deed is not Deed.KILL)),
     }
+
+
+def _strikes(result: Result, healed: Sequence[Recovery]) -> list[dict[str, Any]]:
+    """Everything that was done, by the clock of the history, and of a kill the seconds until success was back."""
+    seconds = {id(one.struck): one.seconds for one in healed}
+    return [
+        {"time": one.time, "strike": str(one.strike), "pids": one.pids, "back_after": seconds.get(id(one))}
+        for one in result.done
+    ]
 
 
 def _listed(counts: dict[str, int]) -> str:

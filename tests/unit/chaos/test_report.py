@@ -102,6 +102,19 @@ def test_the_figures_say_what_was_done_and_how_soon_it_was_over() -> None:
     assert figures["answer, calm, p50"].reached == pytest.approx(100)
 
 
+def test_every_strike_is_listed_with_its_recovery_if_it_was_a_kill() -> None:
+    strikes = report.made(result()).strikes
+
+    assert [(one["time"], one["back_after"]) for one in strikes] == [(20, pytest.approx(2)), (40, 0), (45, None)]
+    assert strikes[0]["strike"] == "service: order"
+
+
+def test_a_given_rate_is_part_of_the_command() -> None:
+    options = run.Options(plan=schedule.Plan(seed=7, kills=2), history=Path("h"), rate=2.5)
+
+    assert report.made(result(options=options)).facts["command"].endswith("--every 9 --rate 2.5")
+
+
 def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) -> None:
     told = report.made(result())
     console = Console(record=True, width=120)
@@ -115,7 +128,7 @@ def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) 
     assert "1 service, 1 postgres" in console.export_text()
     assert json.loads(json.dumps(told.as_json()))["clean"] is True
     assert record.read_text().startswith("# Results\n\n## Random kills, 1970-01-01 00:01 UTC\n")
-    assert "- command: ./sidecart chaos --kills 2 --seed 7\n" in record.read_text()
+    assert "- command: ./sidecart chaos --kills 2 --seed 7 --every 9\n" in record.read_text()
     assert "| units oversold | ≤ 0 units | 0 units |" in record.read_text()
 
 
