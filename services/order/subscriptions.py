@@ -4,7 +4,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.contracts.events import PaymentRefunded, PaymentRefundFailed, PaymentSucceeded
+from services.contracts.events import (
+    PaymentDisputeClosed,
+    PaymentDisputed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSucceeded,
+)
 from services.order import views
 from services.order.operations import settlement
 from services.shared.documents import Documents
@@ -28,7 +34,19 @@ async def refund_order(session: AsyncSession, event: PaymentRefunded) -> None:
 @door.on(PaymentRefundFailed)
 async def note_failed_refund(session: AsyncSession, event: PaymentRefundFailed) -> None:
     """Money did not go back after all."""
-    await settlement.take_refund_failure(session, event)
+    await settlement.note(session, event, f"refund of {event.refund_amount} failed")
+
+
+@door.on(PaymentDisputed)
+async def note_dispute(session: AsyncSession, event: PaymentDisputed) -> None:
+    """The customer's bank wants the money back."""
+    await settlement.note(session, event, f"dispute of {event.dispute_amount} ({event.reason})")
+
+
+@door.on(PaymentDisputeClosed)
+async def note_dispute_outcome(session: AsyncSession, event: PaymentDisputeClosed) -> None:
+    """The bank has decided."""
+    await settlement.note(session, event, f"dispute of {event.dispute_amount} {event.outcome}")
 
 
 @door.project(*views.ONE_BY_ONE)

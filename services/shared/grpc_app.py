@@ -122,6 +122,6 @@ def _letter(request: Any) -> dict[str, Any]:  # noqa: ANN401 - a message
     envelope = {"id": request.id, "source": request.source, "type": request.type, "topic": request.topic}
     try:
         data = json.loads(request.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = request.data.hex()
     return MessageToDict(request.extensions) | envelope | {"data": data}

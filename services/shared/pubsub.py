@@ -125,7 +125,7 @@ class EventDoor:
                 return Answer.RETRY
             except Refusal as refusal:
                 log.warning("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
-                return Answer.SUCCESS
+                return Answer.SUCCESS if len(letters) == 1 else Answer.RETRY
             except Exception:
                 log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))
                 return Answer.RETRY
@@ -155,10 +155,16 @@ class EventDoor:
 
 
 async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:
-    async with runtime.database.begin() as session:
-        if await inbox.is_first(session, effect.__name__, event.event_id):
-            await effect(session, event)
-            failpoint("event.handled.before_commit")
+    """A handler that does not accept the event any more keeps it from no other handler."""
+    try:
+        async with runtime.database.begin() as session:
+            if await inbox.is_first(session, effect.__name__, event.event_id):
+                await effect(session, event)
+                failpoint("event.handled.before_commit")
+    except (TooEarly, Unavailable):
+        raise
+    except Refusal as refusal:
+        log.warning("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
     failpoint("event.applied.before_answer")
 
 

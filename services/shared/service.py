@@ -213,7 +213,8 @@ def _deliver(door: EventDoor) -> Callable[[Request], Any]:
             return _told(Answer.DROP)
         if door.is_bulk(Topic(request.path_params["topic"])) and "entries" in letter:
             entries = letter["entries"]
-            answers = await door.dispatch_bulk(runtime, [entry["event"] for entry in entries])
+            letters = [entry["event"] if isinstance(entry["event"], dict) else {} for entry in entries]
+            answers = await door.dispatch_bulk(runtime, letters)
             told = [
                 {"entryId": entry["entryId"], "status": answer} for entry, answer in zip(entries, answers, strict=True)
             ]
@@ -232,7 +233,7 @@ async def _park(request: Request) -> Response:
 def _letter(body: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

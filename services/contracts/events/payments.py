@@ -1,6 +1,6 @@
 """What happens to payments."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from services.contracts.events.event import Event, Topic
@@ -8,7 +8,10 @@ from services.contracts.money import Money
 
 
 class PaymentEvent(Event):
-    """A change of an order's one payment; carries the payment after it."""
+    """A change of an order's one payment; carries the payment after it.
+
+    `status` says where its money stands by captures and refunds; disputes are told beside it.
+    """
 
     TOPIC: ClassVar[Topic] = Topic.PAYMENTS
 
@@ -67,3 +70,24 @@ class PaymentRefundFailed(PaymentEvent):
     refund_id: UUID
     refund_amount: Money
     reason: str | None = None
+
+
+class PaymentDisputed(PaymentEvent):
+    """The customer's bank disputes the payment; refunds wait until that is decided."""
+
+    TYPE: ClassVar[str] = "payment.disputed"
+
+    dispute_id: str
+    """The provider's id of it."""
+    dispute_amount: Money
+    reason: str
+
+
+class PaymentDisputeClosed(PaymentEvent):
+    """A dispute is decided: won, and the money stays ours, or lost, and it went back to the customer."""
+
+    TYPE: ClassVar[str] = "payment.dispute_closed"
+
+    dispute_id: str
+    dispute_amount: Money
+    outcome: Literal["won", "lost"]

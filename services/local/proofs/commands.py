@@ -7,6 +7,7 @@ import typer
 
 from services.local import console
 from services.local.proofs import sweep, verdict
+from services.local.proofs.defects import commands as defects
 from services.local.proofs.verdict import Verdict
 
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same choices.")]
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
     prove = typer.Typer(help="Prove by experiment that nothing is lost, on systems made for it.", no_args_is_help=True)
     prove.callback()(_prove)
     prove.command("sweep")(prove_sweep)
+    defects.register(prove)
     app.add_typer(prove, name="prove")
 
 

@@ -53,7 +53,7 @@ async def _take(database: Database, now: datetime) -> Order | None:
 async def _record(session: AsyncSession, closed: Closed, *, at: datetime) -> None:
     order = await orders.lock(session, closed.order_id)
     if closed.outcome is CloseOutcome.PAID and closed.payment_id is not None:
-        await settlement.pay(session, order, closed.payment_id, by=settlement.PAYMENT, at=at)
+        await settlement.pay(session, order, closed.payment_id, at=at)
     elif closed.outcome is CloseOutcome.CLOSED and order.status is OrderStatus.PENDING:
         outbox.add(session, order.cancel(by=EXPIRER, reason=EXPIRED, at=at))
         await orders.save(session, order)

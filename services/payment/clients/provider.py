@@ -1,8 +1,9 @@
 """The wire to the payment provider: what is asked of it, and the three ways in which an answer can be missing."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from services.payment.domain.intents import Intent, ProviderRefund
+from services.payment.domain.intents import Intent, ProviderDispute, ProviderRefund
 
 
 class OutcomeUnknown(Exception):
@@ -56,4 +57,12 @@ class Provider(Protocol):
 
     async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
         """The refund of an intent that has our id, looked for in the list."""
+        ...
+
+    async def retrieve_dispute(self, reference: str) -> ProviderDispute:
+        """A dispute as it stands."""
+        ...
+
+    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
+        """Every dispute of an intent as it stands."""
         ...

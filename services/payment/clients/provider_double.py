@@ -1,14 +1,23 @@
 """A provider for tests: in memory, going wrong on demand, and put through the same suite as the real one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
 from typing import TypeVar
 
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
-from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
+from services.payment.domain.intents import (
+    DisputeStatus,
+    FundsMoved,
+    Intent,
+    IntentStatus,
+    NextAction,
+    ProviderDispute,
+    ProviderRefund,
+    RefundStatus,
+)
 
 CONFIRMABLE = frozenset(
     {IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_ACTION}
@@ -19,8 +28,10 @@ _DECLINES = {
 }
 _CARDS = frozenset({"pm_card_visa", "pm_card_authenticationRequired", "pm_card_pendingRefund", *_DECLINES})
 _SMALLEST = 50
+_DISPUTE_FEE = 1500
+_CHARGED_BACK = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
 
-Answer = TypeVar("Answer", Intent, ProviderRefund)
+Answer = TypeVar("Answer", Intent, ProviderRefund, ProviderDispute)
 
 
 class Fault(StrEnum):
@@ -56,6 +67,7 @@ class _Account:
     method: str = ""
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
     given_back: int = 0
+    disputes: dict[str, ProviderDispute] = field(default_factory=dict)
 
 
 class ProviderDouble:
@@ -69,7 +81,7 @@ class ProviderDouble:
         self.calls: list[tuple[str, str]] = []
         self.gates: dict[str, Gate] = {}
         self.accounts: dict[str, _Account] = {}
-        self._answers: dict[str, Intent | ProviderRefund | Exception] = {}
+        self._answers: dict[str, Intent | ProviderRefund | ProviderDispute | Exception] = {}
         self._faults: list[tuple[str, Fault]] = []
         self._numbers = count(1)
 
@@ -145,6 +157,8 @@ class ProviderDouble:
 
         def execute() -> ProviderRefund:
             account = self.accounts[intent_id]
+            if any(dispute.status in _CHARGED_BACK for dispute in account.disputes.values()):
+                raise CallInvalid("charge_disputed", None)
             if account.given_back + amount_minor > account.intent.received_minor:
                 raise CallInvalid("charge_already_refunded", None)
             account.given_back += amount_minor
@@ -178,6 +192,54 @@ class ProviderDouble:
         """The refund that carries our id."""
         self.calls.append(("list", intent_id))
         return self.accounts[intent_id].refunds.get(refund_id)
+
+    def dispute(
+        self, intent_id: str, *, amount_minor: int | None = None, status: DisputeStatus = DisputeStatus.OPEN
+    ) -> str:
+        """What a customer's bank does; answers the dispute's id. An inquiry takes no money."""
+        account, reference = self.accounts[intent_id], f"du_{next(self._numbers)}"
+        account.disputes[reference] = ProviderDispute(
+            id=reference,
+            intent_id=intent_id,
+            status=status,
+            amount_minor=amount_minor or account.amount_minor,
+            currency="EUR",
+            reason="fraudulent",
+        )
+        if status is DisputeStatus.OPEN:
+            self.withdraw(reference)
+        return reference
+
+    def withdraw(self, reference: str) -> None:
+        """The provider takes the disputed money, and a fee."""
+        dispute = self._dispute(reference)
+        funds = FundsMoved(amount_minor=dispute.amount_minor, fee_minor=_DISPUTE_FEE)
+        self._keep(replace(dispute, status=DisputeStatus.OPEN, withdrawn=funds))
+
+    def close_dispute(self, reference: str, status: DisputeStatus) -> None:
+        """The bank decides; a dispute that is won brings the money back."""
+        dispute = replace(self._dispute(reference), status=status)
+        if status is DisputeStatus.WON and dispute.withdrawn is not None:
+            dispute = replace(dispute, reinstated=FundsMoved(amount_minor=dispute.amount_minor, fee_minor=0))
+        self._keep(dispute)
+
+    def _dispute(self, reference: str) -> ProviderDispute:
+        found = [account.disputes[reference] for account in self.accounts.values() if reference in account.disputes]
+        if not found:
+            raise CallInvalid("resource_missing", "dispute")
+        return found[0]
+
+    def _keep(self, dispute: ProviderDispute) -> None:
+        self.accounts[str(dispute.intent_id)].disputes[dispute.id] = dispute
+
+    async def retrieve_dispute(self, reference: str) -> ProviderDispute:
+        """A dispute as it stands."""
+        return await self._run("retrieve", reference, lambda: self._dispute(reference), keeps=False)
+
+    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
+        """Every dispute of an intent."""
+        self.calls.append(("list", intent_id))
+        return list(self.accounts[intent_id].disputes.values())
 
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""

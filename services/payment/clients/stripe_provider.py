@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +12,16 @@ import stripe
 import structlog
 
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
-from services.payment.domain.intents import Intent, IntentStatus, NextAction, ProviderRefund, RefundStatus
+from services.payment.domain.intents import (
+    DisputeStatus,
+    FundsMoved,
+    Intent,
+    IntentStatus,
+    NextAction,
+    ProviderDispute,
+    ProviderRefund,
+    RefundStatus,
+)
 
 if TYPE_CHECKING:
     from stripe.params import PaymentIntentConfirmParams
@@ -22,6 +31,15 @@ _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 _BUSY_TRIES = 5
 _BUSY_SECONDS = 0.05
 _REFUND_STATUS = {"succeeded": RefundStatus.SUCCEEDED, "failed": RefundStatus.FAILED, "canceled": RefundStatus.FAILED}
+_DISPUTE_STATUS = {
+    "warning_needs_response": DisputeStatus.INQUIRY,
+    "warning_under_review": DisputeStatus.INQUIRY,
+    "warning_closed": DisputeStatus.DROPPED,
+    "prevented": DisputeStatus.DROPPED,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
+"""Every other status is one of an open dispute."""
 
 Answer = TypeVar("Answer")
 
@@ -90,6 +108,15 @@ class StripeProvider:
         page = await _ask(lambda: self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
         found = [refund for refund in page.data if getattr(refund.metadata, "refund_id", None) == refund_id]
         return _refund(found[0]) if found else None
+
+    async def retrieve_dispute(self, reference: str) -> ProviderDispute:
+        """A dispute as it stands."""
+        return _dispute(await _ask(lambda: self._client.v1.disputes.retrieve_async(reference)))
+
+    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
+        """Look through the intent's disputes, of which there are few."""
+        page = await _ask(lambda: self._client.v1.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
+        return [_dispute(dispute) for dispute in page.data]
 
 
 @asynccontextmanager
@@ -188,3 +215,23 @@ def _next_action(intent: stripe.PaymentIntent) -> NextAction | None:
 
 def _refund(refund: stripe.Refund) -> ProviderRefund:
     return ProviderRefund(id=refund.id, status=_REFUND_STATUS.get(refund.status or "", RefundStatus.PENDING))
+
+
+def _dispute(dispute: stripe.Dispute) -> ProviderDispute:
+    """A dispute has no, one or two balance transactions: funds withdrawn, and funds reinstated."""
+    intent = dispute.payment_intent
+    moved = [_moved(one) for one in dispute.balance_transactions]
+    return ProviderDispute(
+        id=dispute.id,
+        intent_id=intent.id if isinstance(intent, stripe.PaymentIntent) else intent,
+        status=_DISPUTE_STATUS.get(dispute.status, DisputeStatus.OPEN),
+        amount_minor=dispute.amount,
+        currency=dispute.currency.upper(),
+        reason=dispute.reason,
+        withdrawn=next((funds for is_taken, funds in moved if is_taken), None),
+        reinstated=next((funds for is_taken, funds in moved if not is_taken), None),
+    )
+
+
+def _moved(transaction: stripe.BalanceTransaction) -> tuple[bool, FundsMoved]:
+    return transaction.amount < 0, FundsMoved(amount_minor=abs(transaction.amount), fee_minor=transaction.fee)

@@ -55,3 +55,38 @@ class ProviderRefund:
 
     id: str
     status: RefundStatus
+
+
+class DisputeStatus(StrEnum):
+    """The life of a dispute (https://docs.stripe.com/disputes/how-disputes-work), reduced to what it does to money.
+
+    An inquiry moves none, and a refund ends it; one that is closed without becoming a dispute is `dropped`.
+    """
+
+    INQUIRY = "inquiry"
+    DROPPED = "dropped"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FundsMoved:
+    """Money that a dispute took or brought back: positive minor units, and the provider's fee for it."""
+
+    amount_minor: int
+    fee_minor: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderDispute:
+    """A dispute as the provider has it. `intent_id` is what it disputes."""
+
+    id: str
+    intent_id: str | None
+    status: DisputeStatus
+    amount_minor: int
+    currency: str
+    reason: str
+    withdrawn: FundsMoved | None = None
+    reinstated: FundsMoved | None = None
