@@ -26,15 +26,20 @@ Report = Callable[[str], None]
 
 @dataclass(slots=True)
 class Backoff:
-    """Pauses before a restart: half a second, doubled up to fifteen, and from the start after thirty good seconds."""
+    """Pauses before a restart: half a second, doubled up to fifteen, and from the start after thirty good seconds.
+
+    A process that was killed has not failed: it starts again after the shortest pause and counts for nothing.
+    """
 
     shortest: float = 0.5
     longest: float = 15.0
     settled: float = 30.0
     _next: float = field(default=0.0, init=False)
 
-    def after(self, lasted: float) -> float:
+    def after(self, lasted: float, *, killed: bool = False) -> float:
         """The pause in seconds after a run that lasted so long."""
+        if killed:
+            return self.shortest
         pause = self.shortest if lasted >= self.settled else max(self._next, self.shortest)
         self._next = min(pause * 2, self.longest)
         return pause
@@ -85,7 +90,7 @@ class Child:
             code = await self._run_once()
             self.ended += 1
             if not self._stopping.is_set():
-                pause = backoff.after(loop.time() - began)
+                pause = backoff.after(loop.time() - began, killed=code == -signal.SIGKILL)
                 self._report(
                     f"{self.spec.name} ended ({_told(code)}) and starts again in {pause:.1f} s; see {self._log}"
                 )

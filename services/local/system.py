@@ -23,6 +23,7 @@ from services.local.topology import LOOPBACK, ROOT, Ports
 
 _POLL = 0.05
 _STOP_LIMIT = 90.0
+_KEPT = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,18 @@ class System:
         finally:
             supervisor.terminate()
             supervisor.wait(_STOP_LIMIT)
-            Plan(system.state, system.ports).cluster.remove()
-            shutil.rmtree(folder)
+            if not system.is_kept:
+                Plan(system.state, system.ports).cluster.remove()
+                shutil.rmtree(folder)
+
+    def keep(self) -> None:
+        """Leave the logs and the databases of a system of `start` where they are, for whoever looks for a cause."""
+        (self.state.root / _KEPT).touch()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody wants to look at it when it has stopped."""
+        return (self.state.root / _KEPT).exists()
 
     @property
     def ports(self) -> Ports:

@@ -14,6 +14,7 @@ from services.product.store import changes
 from services.product.store.catalogue import open_catalogue
 from services.shared import service
 from services.shared.bodies import MIB
+from services.shared.failpoints import failpoint
 from services.shared.grpc_client import GrpcChannel
 from services.shared.runtime import Runtime, Start, runtime_of
 from services.shared.settings import Settings
@@ -40,7 +41,10 @@ async def follow_changes(runtime: Runtime) -> bool:
 async def work_on_imports(runtime: Runtime) -> bool:
     """Do a chunk of an import."""
     async with runtime.database.begin() as session:
-        return await imports.work(session, at=runtime.clock())
+        has_worked = await imports.work(session, at=runtime.clock())
+    if has_worked:
+        failpoint("import.chunk_committed.before_next")
+    return has_worked
 
 
 async def prune_changes(runtime: Runtime) -> bool:

@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from services.shared.failpoints import failpoint
+
 _OPTIONS = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000"
 
 
@@ -36,7 +38,10 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
+                if session.info.get("facts"):
+                    failpoint("database.facts_written.before_commit")
             if session.info.get("facts"):
+                failpoint("database.facts_committed.before_nudge")
                 self.after_facts()
 
     @asynccontextmanager

@@ -11,11 +11,12 @@ from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.expression import bindparam
 
+from services.shared.failpoints import failpoint
 from services.shared.pubsub import Answer, EventDoor
 from services.shared.runtime import Runtime
 
@@ -23,17 +24,23 @@ PUBSUB = "dead-letters"
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
+CLAIMED_FOR = timedelta(seconds=60)
+"""Whoever dies while dispatching leaves the letter due after this long, and the others to go on meanwhile."""
 
 _PARK = text("""
 INSERT INTO parked_letter (id, topic, letter, parked_at, next_at) VALUES (:id, :topic, :letter, :now, :next_at)
 ON CONFLICT DO NOTHING
 """).bindparams(bindparam("letter", type_=JSONB))
-_LOCK_DUE = text("""
-SELECT id, letter, parked_at, attempts FROM parked_letter WHERE state = 'parked' AND next_at <= :now
-ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
+_CLAIM = text("""
+UPDATE parked_letter SET attempts = attempts + 1, next_at = :again_at
+WHERE id = (
+    SELECT id FROM parked_letter WHERE state = 'parked' AND next_at <= :now
+    ORDER BY next_at LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+RETURNING id, letter, parked_at, attempts
 """)
 _REMOVE = text("DELETE FROM parked_letter WHERE id = :id")
-_DELAY = text("UPDATE parked_letter SET attempts = :attempts, next_at = :next_at, state = :state WHERE id = :id")
+_DELAY = text("UPDATE parked_letter SET next_at = :next_at, state = :state WHERE id = :id")
 
 log = structlog.get_logger()
 
@@ -43,10 +50,30 @@ def topic_of(app_id: str) -> str:
     return f"dead-letters.{app_id}"
 
 
+async def receive(runtime: Runtime, letter: Mapping[str, Any]) -> None:
+    """Take a letter that the broker gave up on; it may be answered for once this returns."""
+    async with runtime.database.begin() as session:
+        await park(session, letter, now=runtime.clock())
+    failpoint("dead_letter.parked.before_answer")
+
+
 async def park(session: AsyncSession, letter: Mapping[str, Any], *, now: datetime) -> None:
     """Keep a letter for later; keeping it twice keeps it once."""
-    row = {"id": _identity(letter), "topic": str(letter.get("topic")), "letter": dict(letter), "now": now}
+    kept = _storable(letter)
+    row = {"id": _identity(letter), "topic": str(kept.get("topic")), "letter": kept, "now": now}
     await session.execute(_PARK, row | {"next_at": now + FIRST_DELAY})
+
+
+def _storable(letter: Mapping[str, Any]) -> dict[str, Any]:
+    """The letter, or its bytes where it has what Python's JSON allows and JSONB does not: NUL, a lone surrogate, NaN.
+
+    Refusing it would have the broker bring it again for ever.
+    """
+    try:
+        strict = json.dumps(letter, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        strict = b"\\u0000"
+    return {"unparsable": json.dumps(letter).encode().hex()} if b"\\u0000" in strict else dict(letter)
 
 
 def _identity(letter: Mapping[str, Any]) -> UUID:
@@ -60,21 +87,22 @@ async def dispatch_one(runtime: Runtime, door: EventDoor) -> bool:
     """Dispatch the parked letter that is longest due; answers whether there was one."""
     now = runtime.clock()
     async with runtime.database.begin() as session:
-        row = (await session.execute(_LOCK_DUE, {"now": now})).mappings().one_or_none()
-        if row is None:
-            return False
-        answer = await door.dispatch(runtime, row["letter"])
+        row = (await session.execute(_CLAIM, {"now": now, "again_at": now + CLAIMED_FOR})).mappings().one_or_none()
+    if row is None:
+        return False
+    answer = await door.dispatch(runtime, row["letter"])
+    failpoint("dead_letter.dispatched.before_removal")
+    async with runtime.database.begin() as session:
         if answer is Answer.SUCCESS:
             await session.execute(_REMOVE, {"id": row["id"]})
         else:
-            await session.execute(_DELAY, _next_try(dict(row), answer, now))
+            await session.execute(_DELAY, _next_try(row, answer, now))
     return True
 
 
-def _next_try(row: Mapping[str, Any], answer: Answer, now: datetime) -> dict[str, Any]:
-    attempts = row["attempts"] + 1
+def _next_try(row: RowMapping, answer: Answer, now: datetime) -> dict[str, Any]:
     dead = answer is Answer.DROP or now - row["parked_at"] >= GIVEN_UP_AFTER
     if dead:
-        log.error("letter.dead", id=str(row["id"]), attempts=attempts)
-    delay = min(FIRST_DELAY * 2 ** min(attempts, 20), LONGEST_DELAY)
-    return {"id": row["id"], "attempts": attempts, "next_at": now + delay, "state": "dead" if dead else "parked"}
+        log.error("letter.dead", id=str(row["id"]), attempts=row["attempts"])
+    delay = min(FIRST_DELAY * 2 ** min(row["attempts"], 20), LONGEST_DELAY)
+    return {"id": row["id"], "next_at": now + delay, "state": "dead" if dead else "parked"}

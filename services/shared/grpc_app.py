@@ -97,8 +97,7 @@ def _callbacks(app_id: str, door: EventDoor) -> list[GrpcService]:
     async def on_topic_event(call: Call, request: Any) -> object:  # noqa: ANN401 - a message
         letter = _letter(request)
         if request.pubsub_name == dead_letters.PUBSUB:
-            async with call.runtime.database.begin() as session:
-                await dead_letters.park(session, letter, now=call.runtime.clock())
+            await dead_letters.receive(call.runtime, letter)
             return callbacks.TopicEventResponse()
         return callbacks.TopicEventResponse(status=_STATUSES[await door.dispatch(call.runtime, letter)])
 
@@ -123,6 +122,6 @@ def _letter(request: Any) -> dict[str, Any]:  # noqa: ANN401 - a message
     envelope = {"id": request.id, "source": request.source, "type": request.type, "topic": request.topic}
     try:
         data = json.loads(request.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = request.data.hex()
     return MessageToDict(request.extensions) | envelope | {"data": data}

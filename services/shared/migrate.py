@@ -53,6 +53,17 @@ CREATE TABLE document (
 CREATE INDEX document_key ON document (collection, key, at DESC, id DESC);
 """
 
+_PROTECTION = """
+CREATE FUNCTION facts_are_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'the facts of orders, payments and stock are kept for ever, as they are'; END $$;
+CREATE TRIGGER outbox_keeps_facts BEFORE DELETE ON outbox
+FOR EACH ROW WHEN (OLD.topic IN ('orders', 'payments', 'stock')) EXECUTE FUNCTION facts_are_kept();
+CREATE TRIGGER outbox_keeps_facts_as_they_are
+BEFORE UPDATE OF id, event_id, topic, type, aggregate_id, version, at, data, traceparent ON outbox
+FOR EACH ROW WHEN (OLD.topic IN ('orders', 'payments', 'stock')) EXECUTE FUNCTION facts_are_kept();
+"""
+"""An update of `published_at` alone, which is the relay's, does not meet the second trigger and costs nothing."""
+
 
 class Executes(Protocol):
     """What runs a statement in a migration: Alembic's `op`."""
@@ -63,7 +74,16 @@ class Executes(Protocol):
 
 def create_plumbing(op: Executes) -> None:
     """The tables that `services.shared` works on, for a service's first migration."""
-    for statement in filter(str.strip, _PLUMBING.split(";\n")):
+    _execute_each(op, _PLUMBING)
+
+
+def protect_facts(op: Executes) -> None:
+    """Let nobody delete or change the outbox's rows about orders, payments and stock: they are the record of those."""
+    _execute_each(op, _PROTECTION)
+
+
+def _execute_each(op: Executes, statements: str) -> None:
+    for statement in filter(str.strip, statements.split(";\n")):
         op.execute(statement)
 
 

@@ -17,6 +17,7 @@ from services.contracts.events import Event, Topic
 from services.shared import inbox, telemetry
 from services.shared.documents import Documents
 from services.shared.errors import STORE_IS_AWAY, Refusal, TooEarly, Unavailable
+from services.shared.failpoints import failpoint
 from services.shared.runtime import Runtime
 
 Effect = Callable[[AsyncSession, Any], Awaitable[None]]
@@ -124,7 +125,7 @@ class EventDoor:
                 return Answer.RETRY
             except Refusal as refusal:
                 log.warning("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
-                return Answer.SUCCESS
+                return Answer.SUCCESS if len(letters) == 1 else Answer.RETRY
             except Exception:
                 log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))
                 return Answer.RETRY
@@ -142,19 +143,38 @@ class EventDoor:
             for effect in found.effects:
                 await _apply(runtime, effect, event)
             for projection in found.projections:
-                await projection(runtime.documents, event)
+                await _show(runtime, projection, event)
             for together in found.bulk:
                 many.setdefault(together, []).append(event)
             for view in found.bulk_projections:
                 shown.setdefault(view, []).append(event)
         for together, its_events in many.items():
-            async with runtime.database.begin() as session:
-                await together(session, its_events)
+            await _apply_together(runtime, together, its_events)
         for view, its_events in shown.items():
-            await view(runtime.documents, its_events)
+            await _show(runtime, view, its_events)
 
 
 async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:
+    """A handler that does not accept the event any more keeps it from no other handler."""
+    try:
+        async with runtime.database.begin() as session:
+            if await inbox.is_first(session, effect.__name__, event.event_id):
+                await effect(session, event)
+                failpoint("event.handled.before_commit")
+    except (TooEarly, Unavailable):
+        raise
+    except Refusal as refusal:
+        log.warning("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
+    failpoint("event.applied.before_answer")
+
+
+async def _apply_together(runtime: Runtime, effect: BulkEffect, events: Sequence[Event]) -> None:
     async with runtime.database.begin() as session:
-        if await inbox.is_first(session, effect.__name__, event.event_id):
-            await effect(session, event)
+        await effect(session, events)
+        failpoint("event.handled_together.before_commit")
+    failpoint("event.applied_together.before_answer")
+
+
+async def _show(runtime: Runtime, projection: Callable[[Documents, Any], Awaitable[None]], told: object) -> None:
+    await projection(runtime.documents, told)
+    failpoint("event.shown.before_answer")

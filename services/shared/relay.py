@@ -15,6 +15,7 @@ import structlog
 from psycopg.rows import dict_row
 
 from services.shared import telemetry
+from services.shared.failpoints import failpoint
 from services.shared.sidecar import PUBSUB, Letter, SidecarAway
 
 CHANNEL = "outbox"
@@ -51,17 +52,21 @@ class Relay:
         self._url = url
         self._publisher = publisher
         self._source = source
+        self._rows = BATCH_ROWS
         self._nudges: asyncio.Task[None] | None = None
         self._nudge_connection: psycopg.AsyncConnection[Any] | None = None
 
     async def run(self) -> None:
-        """Work until cancelled; a lost connection is opened again."""
+        """Work until cancelled; a lost connection is opened again, and no failure ends it: nobody else publishes."""
         while True:
             try:
                 await self._session()
             except (psycopg.Error, OSError) as error:
                 log.warning("relay.reconnects", error=type(error).__name__)
-                await asyncio.sleep(POLL_SECONDS)
+            except Exception as error:
+                telemetry.TIMER_FAILURES.labels("relay").inc()
+                log.exception("relay.failed", error=type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _session(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
@@ -77,27 +82,38 @@ class Relay:
                         pass
 
     async def turn(self, connection: psycopg.AsyncConnection[dict[str, Any]]) -> bool:
-        """Publish what is due; answers whether there may be more at once."""
-        rows = await (await connection.execute(_NEXT, [BATCH_ROWS])).fetchall()
-        went: list[int] = []
-        for topic, group in groupby(sorted(rows, key=lambda row: row["topic"]), key=lambda row: row["topic"]):
-            for batch in _batches([self._letter(row) for row in group]):
-                went += await self._publish(topic, batch)
-        if went:
-            await connection.execute(_MARK, [went])
-        return bool(went)
+        """Publish what is due; answers whether there may be more at once.
 
-    async def _publish(self, topic: str, letters: Sequence[Letter]) -> list[int]:
+        A broker that does not answer in time may be slow rather than away: the next turns try with fewer rows, down to
+        one, because a batch that always takes too long would be published again and again and never be marked.
+        """
+        rows = await (await connection.execute(_NEXT, [self._rows])).fetchall()
+        went = 0
         try:
-            went = await self._publisher.publish(topic, letters)
+            for topic, group in groupby(sorted(rows, key=lambda row: row["topic"]), key=lambda row: row["topic"]):
+                for batch in _batches([self._letter(row) for row in group]):
+                    went += await self._publish(connection, topic, batch)
         except SidecarAway:
-            log.warning("relay.broker_is_away", topic=topic)
-            return []
+            self._rows = max(1, min(self._rows, len(rows)) // 2)
+            log.warning("relay.broker_is_away", rows=len(rows), next_rows=self._rows)
+            return False
+        self._rows = min(BATCH_ROWS, self._rows * 2)
+        return went > 0
+
+    async def _publish(
+        self, connection: psycopg.AsyncConnection[dict[str, Any]], topic: str, letters: Sequence[Letter]
+    ) -> int:
+        """Publish and mark at once: a session that idles while the next batches are on their way would be ended."""
+        failpoint("relay.selected.before_publish")
+        went = await self._publisher.publish(topic, letters)
         if not went and len(letters) > 1:
-            middle = len(letters) // 2
-            return [*await self._publish(topic, letters[:middle]), *await self._publish(topic, letters[middle:])]
-        telemetry.PUBLISHED.labels(topic).inc(len(went))
-        return [int(entry_id) for entry_id in went]
+            halves = letters[: len(letters) // 2], letters[len(letters) // 2 :]
+            return sum([await self._publish(connection, topic, half) for half in halves])
+        if went:
+            failpoint("relay.published.before_mark")
+            await connection.execute(_MARK, [[int(entry_id) for entry_id in went]])
+            telemetry.PUBLISHED.labels(topic).inc(len(went))
+        return len(went)
 
     def _letter(self, row: Mapping[str, Any]) -> Letter:
         cloud_event = {

@@ -213,7 +213,8 @@ def _deliver(door: EventDoor) -> Callable[[Request], Any]:
             return _told(Answer.DROP)
         if door.is_bulk(Topic(request.path_params["topic"])) and "entries" in letter:
             entries = letter["entries"]
-            answers = await door.dispatch_bulk(runtime, [entry["event"] for entry in entries])
+            letters = [entry["event"] if isinstance(entry["event"], dict) else {} for entry in entries]
+            answers = await door.dispatch_bulk(runtime, letters)
             told = [
                 {"entryId": entry["entryId"], "status": answer} for entry, answer in zip(entries, answers, strict=True)
             ]
@@ -224,17 +225,15 @@ def _deliver(door: EventDoor) -> Callable[[Request], Any]:
 
 
 async def _park(request: Request) -> Response:
-    runtime: Runtime = request.app.state.runtime
     body = await request.body()
-    async with runtime.database.begin() as session:
-        await dead_letters.park(session, _letter(body) or {"unparsable": body.hex()}, now=runtime.clock())
+    await dead_letters.receive(request.app.state.runtime, _letter(body) or {"unparsable": body.hex()})
     return _told(Answer.SUCCESS)
 
 
 def _letter(body: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MODULE = 300
 GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
 WITHOUT_CONSUMER = {
+    "order.noted": "a line of the order's history; the timeline shows the payment's own event",
     "user.changed": "kept current by notification in the same handler as user.registered",
 }
 """Events that nobody handles, and why they are told all the same."""

@@ -33,6 +33,8 @@ class OrderEvent(Event):
     actor: str
     """Who did it: `customer:<id>`, `staff:<id>`, `admin:<id>` or `service:<app id>`."""
     reason: str | None = None
+    cause: UUID | None = None
+    """The other service's event that brought it about."""
     expires_at: datetime
 
     @property
@@ -84,3 +86,9 @@ class OrderReaddressed(OrderEvent):
     """The shipping address changed (the address itself is not in the event)."""
 
     TYPE: ClassVar[str] = "order.readdressed"
+
+
+class OrderNoted(OrderEvent):
+    """Something that concerns the order and does not move it was written into its history: `reason` says what."""
+
+    TYPE: ClassVar[str] = "order.noted"

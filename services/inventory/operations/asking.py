@@ -7,6 +7,7 @@ from services.contracts.answers import Placement, PlacementOutcome
 from services.inventory import clients, store
 from services.inventory.operations import holds
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.sidecar import Sidecar, SidecarAway
 
 AGAIN_AFTER = timedelta(seconds=15)
@@ -20,10 +21,12 @@ async def ask_about_one(database: Database, sidecar: Sidecar, *, now: datetime) 
         order_id = await store.claim_due(session, now=now, again_at=now + AGAIN_AFTER)
     if order_id is None:
         return False
+    failpoint("hold.claimed.before_asked")
     try:
         placement = await clients.ask_placement(sidecar, order_id)
     except SidecarAway:
         return False
+    failpoint("hold.asked.before_settled")
     await _settle(database, order_id, placement, now)
     return True
 

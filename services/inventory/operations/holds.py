@@ -14,6 +14,7 @@ from services.inventory import store
 from services.inventory.domain import Hold, HoldState, StockContended
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 
 _TRIES = 5
 
@@ -78,8 +79,11 @@ async def _attempt(database: Database, asked: Reservation, at: datetime) -> Rese
         )
         if levels:
             outbox.add(session, _held(asked, levels, at))
-            return Reserved(outcome=Outcome.HELD)
-    return await _why_not(database, asked)
+            failpoint("hold.written.before_commit")
+    if not levels:
+        return await _why_not(database, asked)
+    failpoint("hold.made.before_answer")
+    return Reserved(outcome=Outcome.HELD)
 
 
 async def _why_not(database: Database, asked: Reservation) -> Reserved | None:
@@ -111,6 +115,7 @@ async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int) 
     :raises HoldUnknown: there is no hold for it.
     """
     await store.confirm(session, order_id, order_version=order_version)
+    failpoint("hold.confirmed.before_commit")
 
 
 async def commit(session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime) -> HoldState:
@@ -139,4 +144,5 @@ async def _move(
         return hold.state
     levels = await store.move(session, hold.order_id, to, order_version=order_version, actor=actor, at=at)
     outbox.add(session, hold.moved(to, levels, at=at))
+    failpoint("hold.moved.before_commit")
     return to

@@ -10,6 +10,7 @@ from services.contracts.events import Level, OpeningLevel, StockSet
 from services.inventory import store
 from services.inventory.domain import Change
 from services.shared import outbox
+from services.shared.failpoints import failpoint
 
 
 async def read(session: AsyncSession, product_ids: Sequence[UUID]) -> tuple[Level, ...]:
@@ -27,6 +28,7 @@ async def change(session: AsyncSession, asked: Change, *, by: str, at: datetime)
     difference = asked.of(await store.lock_level(session, asked.product_id))
     level = await store.book(session, asked, difference, actor=by, at=at)
     outbox.add(session, _set(level, difference, asked.reason, at))
+    failpoint("level.changed.before_commit")
     return level
 
 
@@ -35,6 +37,7 @@ async def open_stock(session: AsyncSession, declared: Sequence[OpeningLevel], *,
     once = {one.product_id: one for one in reversed(declared)}
     opened = await store.open_levels(session, list(once.values()), actor=by, at=at)
     outbox.add(session, *(_set(level, level.on_hand, "opening stock", at) for level in opened))
+    failpoint("level.opened.before_commit")
 
 
 def _set(level: Level, change: int, reason: str, at: datetime) -> StockSet:

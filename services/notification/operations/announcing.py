@@ -6,6 +6,7 @@ from services.contracts.events import OrderEvent, PaymentEvent, UserEvent, UserR
 from services.notification import store
 from services.notification.domain import Message, message_id, notice_of, order_of
 from services.notification.letters import html_of
+from services.shared.failpoints import failpoint
 
 
 async def welcome(session: AsyncSession, event: UserRegistered) -> None:
@@ -27,6 +28,7 @@ async def announce(session: AsyncSession, event: OrderEvent | PaymentEvent) -> N
     recipient = await store.recipient(session, event.user_id)
     if recipient.wants_order_emails:
         await store.add_message(session, _message(event, recipient.email, recipient.first_name))
+        failpoint("message.planned.before_commit")
 
 
 def _message(event: UserRegistered | OrderEvent | PaymentEvent, address: str, first_name: str) -> Message:

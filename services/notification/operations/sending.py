@@ -15,6 +15,7 @@ from services.notification import store
 from services.notification.domain import EMAIL, Message
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.runtime import Runtime
 from services.shared.sidecar import Sidecar, SidecarAway
 
@@ -54,12 +55,14 @@ async def _claim(database: Database, now: datetime) -> list[Message]:
 async def _send(sidecar: Sidecar, due: Sequence[Message]) -> int:
     """How many of them were sent, from the first on, until one failed."""
     for sent, message in enumerate(due):
+        failpoint("message.claimed.before_handed_over")
         headers = {"emailTo": message.address, "subject": message.subject}
         try:
             await sidecar.invoke_binding(BINDING, "create", message.html, headers)
         except SidecarAway:
             log.warning("message.failed", id=str(message.id), attempts=message.attempts)
             return sent
+        failpoint("message.handed_over.before_marked_sent")
     return len(due)
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import AwareDatetime
 
 from services.order import views
 from services.order.api.shapes import OrderShape, PlaceOrderBody, ReaddressBody, ShipBody, TimelineShape
@@ -27,6 +28,15 @@ async def _earlier(command: PlaceCommand, database: OwnDatabase) -> Placed | Non
 
 Earlier = Annotated[Placed | None, Depends(_earlier)]
 """What an earlier request with this key placed: looked up before the body is looked at."""
+
+
+Moment = Annotated[
+    AwareDatetime | None,
+    Query(
+        description="Show it as it was at this moment (RFC 3339): not found before it was placed. The address is the "
+        "one of today, or null once it was erased: earlier ones are not kept.",
+    ),
+]
 
 
 @router.post("/orders", status_code=201, summary="Place an order")
@@ -72,9 +82,12 @@ def _position(order: Order) -> tuple[str, ...]:
 
 
 @router.get("/orders/{order_id}", summary="An order")
-async def get_order(order_id: UUID, principal: Customer, session: Transaction) -> OrderShape:
-    """One's own; staff see all."""
-    return OrderShape.model_validate(await fulfilment.get_order(session, order_id, principal=principal))
+async def get_order(order_id: UUID, principal: Customer, session: Transaction, at: Moment = None) -> OrderShape:
+    """One's own; staff see all. With `at`, the order as it was then, with the address as it is today."""
+    if at is None:
+        return OrderShape.model_validate(await fulfilment.get_order(session, order_id, principal=principal))
+    found = await fulfilment.get_order_as_it_was(session, order_id, principal=principal, at=at)
+    return OrderShape.model_validate(found)
 
 
 @router.get("/orders/{order_id}/timeline", summary="What happened to an order, from every service")

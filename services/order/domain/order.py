@@ -13,6 +13,7 @@ from services.contracts.events import (
     OrderDelivered,
     OrderEvent,
     OrderLine,
+    OrderNoted,
     OrderPaid,
     OrderPlaced,
     OrderReaddressed,
@@ -25,6 +26,7 @@ from services.shared.errors import Conflict, Invalid
 
 PAYABLE_FOR = timedelta(minutes=15)
 """How long a pending order waits for its payment."""
+PAID_TOO_LATE = "paid-after-cancellation"
 
 Fact = TypeVar("Fact", bound=OrderEvent)
 
@@ -89,6 +91,8 @@ class HistoryEntry:
     at: datetime
     actor: str
     reason: str | None = None
+    cause: UUID | None = None
+    """The other service's event that brought it about."""
 
 
 @dataclass(kw_only=True)
@@ -134,11 +138,16 @@ class Order:
         )
         return order, order._record(OrderPlaced, by=by, at=at)
 
-    def pay(self, payment_id: UUID, *, by: str, at: datetime) -> OrderPaid:
+    def pay(self, payment_id: UUID, *, by: str, at: datetime, cause: UUID | None = None) -> OrderPaid:
         """Its total was captured."""
         self._demand_move(OrderStatus.PAID)
         self.payment_id = payment_id
-        return self._move(OrderStatus.PAID, OrderPaid, by=by, at=at)
+        return self._move(OrderStatus.PAID, OrderPaid, by=by, at=at, cause=cause)
+
+    def take_late(self, payment_id: UUID, *, by: str, at: datetime, cause: UUID | None = None) -> OrderNoted:
+        """Its total was captured after it had ended; whoever captured it gives it back."""
+        self.payment_id = payment_id
+        return self.note(PAID_TOO_LATE, by=by, at=at, cause=cause)
 
     def ship(self, *, carrier: str, tracking_number: str, by: str, at: datetime) -> OrderShipped:
         """It was handed to a carrier."""
@@ -151,15 +160,17 @@ class Order:
         """It reached its customer."""
         return self._move(OrderStatus.DELIVERED, OrderDelivered, by=by, at=at)
 
-    def cancel(self, *, by: str, reason: str, at: datetime) -> OrderCancelled:
+    def cancel(self, *, by: str, reason: str, at: datetime, cause: UUID | None = None) -> OrderCancelled:
         """It ends before shipping."""
-        return self._move(OrderStatus.CANCELLED, OrderCancelled, by=by, reason=reason, at=at)
+        return self._move(OrderStatus.CANCELLED, OrderCancelled, by=by, reason=reason, at=at, cause=cause)
 
-    def refund(self, payment_id: UUID, *, by: str, reason: str | None, at: datetime) -> OrderRefunded:
+    def refund(
+        self, payment_id: UUID, *, by: str, reason: str | None, at: datetime, cause: UUID | None = None
+    ) -> OrderRefunded:
         """All of its money went back."""
         self._demand_move(OrderStatus.REFUNDED)
         self.payment_id = payment_id
-        return self._move(OrderStatus.REFUNDED, OrderRefunded, by=by, reason=reason, at=at)
+        return self._move(OrderStatus.REFUNDED, OrderRefunded, by=by, reason=reason, at=at, cause=cause)
 
     def readdress(self, address: Address, *, by: str, at: datetime) -> OrderReaddressed:
         """It goes to another address.
@@ -171,9 +182,13 @@ class Order:
         self.shipping_address = address
         return self._record(OrderReaddressed, by=by, reason="address-changed", at=at)
 
-    def note(self, reason: str | None, *, by: str, at: datetime) -> None:
-        """Write down who brought it where it is, or something that did not move it."""
-        self.history.append(HistoryEntry(status=self.status, at=at, actor=by, reason=reason))
+    def note(self, reason: str, *, by: str, at: datetime, cause: UUID | None = None) -> OrderNoted:
+        """Something concerns it and does not move it."""
+        return self._record(OrderNoted, by=by, reason=reason, at=at, cause=cause)
+
+    def knows(self, cause: UUID) -> bool:
+        """Whether this event of another service has had its effect."""
+        return any(entry.cause == cause for entry in self.history)
 
     def is_shipped_with(self, carrier: str, tracking_number: str) -> bool:
         """Whether it was handed to this carrier under this number, and is still under way."""
@@ -188,13 +203,23 @@ class Order:
         self.status = after
         return self._record(fact, **told)
 
-    def _record(self, fact: type[Fact], *, by: str, at: datetime, reason: str | None = None, **more: str) -> Fact:
+    def _record(
+        self,
+        fact: type[Fact],
+        *,
+        by: str,
+        at: datetime,
+        reason: str | None = None,
+        cause: UUID | None = None,
+        **more: str,
+    ) -> Fact:
         self.version += 1
         self.updated_at = at
-        self.note(reason, by=by, at=at)
+        self.history.append(HistoryEntry(status=self.status, at=at, actor=by, reason=reason, cause=cause))
         state = {"status": self.status, "lines": self.lines, "total_amount": self.total_amount}
         state |= {"payment_id": self.payment_id, "expires_at": self.expires_at, "user_id": self.user_id}
-        return fact(order_id=self.id, version=self.version, at=at, actor=by, reason=reason, **state, **more)
+        why = {"actor": by, "reason": reason, "cause": cause}
+        return fact(order_id=self.id, version=self.version, at=at, **why, **state, **more)
 
 
 def lines_of(wanted: Sequence[tuple[UUID, int]], products: Iterable[PricedProduct]) -> list[OrderLine]:

@@ -8,6 +8,7 @@ from services.order import clients
 from services.order.domain.cart import Cart, CartBusy, PricedCart, item_of, price
 from services.order.store import carts, orders
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.sidecar import Sidecar
 
 _TRIES = 5
@@ -107,8 +108,10 @@ async def _change(shopper: Shopper, shop: Shop, change: Callable[[Cart], Cart]) 
         if changed == standing.cart:
             return standing
         if await carts.save(shop.sidecar, shopper.key, changed, etag=kept.etag):
+            failpoint("cart.saved.before_guest_emptied")
             if guest is not None:
                 await _empty(guest, shop)
+                failpoint("cart.guest_emptied.before_answer")
             return StandingCart(cart=changed, ordered_as=standing.ordered_as)
     raise CartBusy
 

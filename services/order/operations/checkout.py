@@ -21,6 +21,7 @@ from services.order.store import orders, placements
 from services.order.store.placements import Standing
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.idempotency import RequestInProgress, check_fingerprint
 from services.shared.identity import Principal
 from services.shared.sidecar import Sidecar
@@ -96,6 +97,7 @@ async def place(
     :raises RequestInProgress: a request with the same key is writing for longer than 5 seconds.
     """
     products = await clients.prices(desk.sidecar, (product_id for product_id, _ in wanted))
+    failpoint("order.priced.before_held")
     customer = checkout.customer
     order, fact = Order.place(
         checkout.command.order_id,
@@ -106,7 +108,10 @@ async def place(
         at=checkout.at,
     )
     await desk.inventory.hold(order.id, order.lines, token=customer.token)
-    return await _write(checkout, order, fact, database=desk.database, cart_id=cart_id)
+    failpoint("order.held.before_written")
+    placed = await _write(checkout, order, fact, database=desk.database, cart_id=cart_id)
+    failpoint("order.placed.before_answer")
+    return placed
 
 
 async def place_from_cart(checkout: Checkout, shopper: Shopper, *, desk: Desk) -> Placed:
@@ -136,6 +141,7 @@ async def _write(
             placing = await orders.place(session, order, fingerprint=checkout.command.fingerprint, cart_id=cart_id)
             if placing.is_ordered:
                 outbox.add(session, fact)
+                failpoint("order.written.before_commit")
                 return Placed(order=order, is_replayed=False)
             if placing.is_placed:
                 raise _already_ordered(await orders.find_order_of_cart(session, cart_id))

@@ -12,6 +12,7 @@ from services.order.operations import settlement
 from services.order.store import orders
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.runtime import Runtime
 from services.shared.sidecar import CallRefused, SidecarAway
 
@@ -31,11 +32,13 @@ async def expire_one(runtime: Runtime) -> bool:
     order = await _take(runtime.database, now)
     if order is None:
         return False
+    failpoint("order.expiry_taken.before_payable_closed")
     try:
         closed = await clients.close_payable(runtime.sidecar, order)
     except (SidecarAway, CallRefused) as error:
         log.warning("order.expires_later", order_id=str(order.id), why=str(error))
         return True
+    failpoint("order.payable_closed.before_expiry_recorded")
     async with runtime.database.begin() as session:
         await _record(session, closed, at=now)
     return True
@@ -50,7 +53,7 @@ async def _take(database: Database, now: datetime) -> Order | None:
 async def _record(session: AsyncSession, closed: Closed, *, at: datetime) -> None:
     order = await orders.lock(session, closed.order_id)
     if closed.outcome is CloseOutcome.PAID and closed.payment_id is not None:
-        await settlement.pay(session, order, closed.payment_id, by=settlement.PAYMENT, at=at)
+        await settlement.pay(session, order, closed.payment_id, at=at)
     elif closed.outcome is CloseOutcome.CLOSED and order.status is OrderStatus.PENDING:
         outbox.add(session, order.cancel(by=EXPIRER, reason=EXPIRED, at=at))
         await orders.save(session, order)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.order.domain.address import Address
+from services.order.domain.folding import fold
 from services.order.domain.order import Order, OrderStatus
-from services.order.store import orders
+from services.order.store import facts, orders
 from services.order.store.orders import OrderNotFound
 from services.shared import outbox
 from services.shared.identity import Principal
@@ -23,6 +25,18 @@ async def get_order(session: AsyncSession, order_id: UUID, *, principal: Princip
     :raises OrderNotFound: there is none, or it is somebody else's.
     """
     return _visible(await orders.get(session, order_id), principal)
+
+
+async def get_order_as_it_was(session: AsyncSession, order_id: UUID, *, principal: Principal, at: datetime) -> Order:
+    """An order as its facts tell that it was at a moment, with today's address: addresses are not kept.
+
+    :raises OrderNotFound: it was not there yet, there is none, or it is somebody else's.
+    """
+    order = _visible(await orders.get(session, order_id), principal)
+    told = list(takewhile(lambda fact: fact.at <= at, await facts.of_order(session, order_id)))
+    if not told:
+        raise OrderNotFound
+    return fold(told, address=order.shipping_address)
 
 
 async def demand_visible(session: AsyncSession, order_id: UUID, *, principal: Principal) -> None:

@@ -6,15 +6,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.answers import PayableOrder, Placement
 from services.order.store import orders, placements
+from services.shared.database import Database
+from services.shared.failpoints import failpoint
 
 
-async def ask_placement(session: AsyncSession, order_id: UUID) -> Placement:
+async def ask_placement(database: Database, order_id: UUID) -> Placement:
     """Whether an order was placed. Asking is a write: what nobody has placed is abandoned from now on.
 
-    The answer is final, so it may be given only once this transaction has committed.
+    The answer is final, so it is given only once the transaction has committed.
     """
-    await placements.abandon(session, order_id)
-    standing = await placements.get(session, order_id)
+    async with database.begin() as session:
+        await placements.abandon(session, order_id)
+        standing = await placements.get(session, order_id)
+        failpoint("placement.settled.before_commit")
+    failpoint("placement.settled.before_answer")
     return Placement(order_id=order_id, outcome=standing.outcome)
 
 

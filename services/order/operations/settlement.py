@@ -1,6 +1,7 @@
 """What a payment means for its order. Events come late, twice and in any order; the table of moves refuses the rest."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +14,6 @@ from services.shared import outbox
 from services.shared.errors import TooEarly
 
 PAYMENT = "service:payment"
-PAID_TOO_LATE = "paid-after-cancellation"
 REFUNDED = "refunded"
 
 
@@ -22,15 +22,23 @@ async def take_success(session: AsyncSession, event: PaymentSucceeded) -> None:
 
     :raises TooEarly: the order is not known.
     """
-    await pay(session, await _known(session, event.order_id), event.payment_id, by=PAYMENT, at=event.at)
+    order = await _known(session, event.order_id)
+    await pay(session, order, event.payment_id, at=event.at, cause=event.event_id)
 
 
-async def pay(session: AsyncSession, order: Order, payment_id: UUID, *, by: str, at: datetime) -> None:
-    """Let a locked order be paid if it is pending, note it if it is cancelled; of any other this is old news."""
+async def pay(
+    session: AsyncSession, order: Order, payment_id: UUID, *, at: datetime, cause: UUID | None = None
+) -> None:
+    """Let a locked order be paid if it is pending, note it if it was cancelled unpaid; of any other this is old news.
+
+    :param cause: the event that told of it; None when payment was asked.
+    """
     if order.status is OrderStatus.PENDING:
-        outbox.add(session, order.pay(payment_id, by=by, at=at))
-    elif order.status is OrderStatus.CANCELLED:
-        order.note(PAID_TOO_LATE, by=by, at=at)
+        outbox.add(session, order.pay(payment_id, by=PAYMENT, at=at, cause=cause))
+    elif order.status is OrderStatus.CANCELLED and order.payment_id is None:
+        outbox.add(session, order.take_late(payment_id, by=PAYMENT, at=at, cause=cause))
+    else:
+        return
     await orders.save(session, order)
 
 
@@ -41,15 +49,17 @@ async def take_refund(session: AsyncSession, event: PaymentRefunded) -> None:
 
     :raises TooEarly: the order is not known, or the success that this undoes has not come yet.
     """
-    order = await _known(session, event.order_id)
+    order, told = await _known(session, event.order_id), _told_by(event)
+    if order.knows(event.event_id):
+        return
     if order.status is OrderStatus.PENDING:
         raise TooEarly
     if event.refunded_amount != event.captured_amount:
-        order.note(f"partial refund of {event.refund_amount}", by=PAYMENT, at=event.at)
+        outbox.add(session, order.note(f"partial refund of {event.refund_amount}", **told))
     elif order.status is not OrderStatus.REFUNDED:
         if order.status is OrderStatus.PAID:
-            outbox.add(session, order.cancel(by=PAYMENT, reason=REFUNDED, at=event.at))
-        outbox.add(session, order.refund(event.payment_id, by=PAYMENT, reason=event.reason, at=event.at))
+            outbox.add(session, order.cancel(reason=REFUNDED, **told))
+        outbox.add(session, order.refund(event.payment_id, reason=event.reason, **told))
     await orders.save(session, order)
 
 
@@ -59,8 +69,13 @@ async def note(session: AsyncSession, event: PaymentEvent, reason: str) -> None:
     :raises TooEarly: the order is not known.
     """
     order = await _known(session, event.order_id)
-    order.note(reason, by=PAYMENT, at=event.at)
-    await orders.save(session, order)
+    if not order.knows(event.event_id):
+        outbox.add(session, order.note(reason, **_told_by(event)))
+        await orders.save(session, order)
+
+
+def _told_by(event: PaymentEvent) -> dict[str, Any]:
+    return {"by": PAYMENT, "at": event.at, "cause": event.event_id}
 
 
 async def _known(session: AsyncSession, order_id: UUID) -> Order:

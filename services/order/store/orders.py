@@ -23,10 +23,11 @@ class OrderNotFound(NotFound):
 
 
 _HISTORY_ROWS = """
-INSERT INTO order_history (order_id, position, status, at, actor, reason)
-SELECT {source}.id, row.position - 1, row.status, row.at, row.actor, row.reason
+INSERT INTO order_history (order_id, position, status, at, actor, reason, cause)
+SELECT {source}.id, row.position - 1, row.status, row.at, row.actor, row.reason, row.cause
 FROM {source}, unnest(CAST(:statuses AS text[]), CAST(:moments AS timestamptz[]), CAST(:actors AS text[]),
-    CAST(:reasons AS text[])) WITH ORDINALITY AS row (status, at, actor, reason, position)
+    CAST(:reasons AS text[]), CAST(:causes AS uuid[])) WITH ORDINALITY
+    AS row (status, at, actor, reason, cause, position)
 ON CONFLICT DO NOTHING
 """
 
@@ -189,6 +190,7 @@ def _state_of(order: Order) -> dict[str, Any]:
         "moments": [entry.at for entry in order.history],
         "actors": [entry.actor for entry in order.history],
         "reasons": [entry.reason for entry in order.history],
+        "causes": [entry.cause for entry in order.history],
     }
 
 
@@ -230,4 +232,6 @@ def _line_from(line: Mapping[str, Any], currency: str) -> OrderLine:
 
 def _entry_from(entry: Mapping[str, Any]) -> HistoryEntry:
     at = datetime.fromisoformat(entry["at"]).astimezone(UTC)
-    return HistoryEntry(status=OrderStatus(entry["status"]), at=at, actor=entry["actor"], reason=entry["reason"])
+    cause = UUID(entry["cause"]) if entry["cause"] else None
+    status = OrderStatus(entry["status"])
+    return HistoryEntry(status=status, at=at, actor=entry["actor"], reason=entry["reason"], cause=cause)

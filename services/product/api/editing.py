@@ -11,6 +11,7 @@ from services.product.operations import products
 from services.product.preconditions import IfMatch, product_tag
 from services.product.shapes import ProductBody, ProductChangeBody, ProductShown
 from services.shared.database import Transaction
+from services.shared.failpoints import failpoint
 from services.shared.identity import Staff
 from services.shared.runtime import Now, OwnDatabase
 
@@ -24,6 +25,7 @@ async def create_product(
     """Put a product into the catalogue, with its opening stock when `on_hand` is given."""
     async with database.begin() as session:
         product_id = await products.create(session, body, at=now)
+    failpoint("product.created.before_answer")
     location = f"{PUBLIC_ROOT}/products/{product_id}"
     return await _shown(catalogue, product_id, status=201, headers={"Location": location})
 
@@ -41,6 +43,7 @@ async def change_product(
     """Change what the body names; the rest stays. Needs `If-Match`."""
     async with database.begin() as session:
         await products.change(session, product_id, body, if_match=if_match, at=now)
+    failpoint("product.changed.before_answer")
     return await _shown(catalogue, product_id)
 
 

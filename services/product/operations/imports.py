@@ -17,6 +17,7 @@ from services.product.shapes import ImportStatus, ProductBody
 from services.product.store import imports as store
 from services.product.store.imports import Chunk, OpenJob, TakenChunk, Written
 from services.shared import outbox
+from services.shared.failpoints import failpoint
 
 ERRORS_KEPT = 100
 
@@ -25,6 +26,7 @@ async def accept(session: AsyncSession, chunks: Sequence[Chunk], *, at: datetime
     """Store an import to be worked on; answers its id."""
     job_id = uuid4()
     await store.insert(session, job_id, chunks, at=at)
+    failpoint("import.accepted.before_commit")
     return job_id
 
 
@@ -40,6 +42,7 @@ async def work(session: AsyncSession, *, at: datetime) -> bool:
     written = await _write(session, [product for _, product in rows.good], at=at)
     _declare_stock(session, job, chunk, [product for _, product in rows.good], at=at)
     await store.record(session, job, _progress(job, chunk, rows, written, at=at))
+    failpoint("import.chunk_done.before_commit")
     return True
 
 

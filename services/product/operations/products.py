@@ -10,6 +10,7 @@ from services.product.preconditions import check_version
 from services.product.shapes import ProductBody, ProductChangeBody
 from services.product.store import products as store
 from services.shared import outbox
+from services.shared.failpoints import failpoint
 
 
 async def create(session: AsyncSession, body: ProductBody, *, at: datetime) -> UUID:
@@ -21,6 +22,7 @@ async def create(session: AsyncSession, body: ProductBody, *, at: datetime) -> U
     await store.insert(session, product)
     if body.on_hand is not None:
         outbox.add(session, product.opened_with(body.on_hand))
+    failpoint("product.created.before_commit")
     return product.id
 
 
@@ -59,6 +61,7 @@ async def change(
     await store.update(session, changed)
     if body.on_hand is not None:
         outbox.add(session, changed.opened_with(body.on_hand))
+    failpoint("product.changed.before_commit")
 
 
 def _fields(body: ProductChangeBody) -> dict[str, object]:

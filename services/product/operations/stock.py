@@ -5,6 +5,7 @@ from uuid import UUID
 from services.product.clients import Level, Levels
 from services.product.shapes import LevelBody
 from services.product.store.catalogue import Catalogue
+from services.shared.failpoints import failpoint
 from services.shared.identity import Principal
 
 _COUNTED = "counted"
@@ -29,7 +30,7 @@ async def book(
     :raises VersionStale: the level is not at `if_version`.
     """
     await catalogue.product(product_id)
-    return await levels.set(
+    level = await levels.set(
         product_id,
         on_hand=body.on_hand,
         adjust_by=body.adjust_by,
@@ -37,3 +38,5 @@ async def book(
         if_version=if_version,
         token=staff.token,
     )
+    failpoint("stock.booked.before_answer")
+    return level

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.identity import Role
 from services.shared.pages import Page, decode_cursor, page_of
 from services.user import store
@@ -39,6 +40,8 @@ async def register(  # noqa: PLR0913 - an account has that many parts
         if not await store.insert(session, user):
             raise EmailTaken
         outbox.add(session, fact)
+        failpoint("user.registered.before_commit")
+    failpoint("user.registered.before_answer")
     return user
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.shared.database import Database
+from services.shared.failpoints import failpoint
 from services.shared.identity import Role
 from services.shared.runtime import Runtime
 from services.user import store
@@ -58,7 +59,10 @@ async def log_in(
         await _demand_few_failures(session, email, at)
         if newer:
             await store.replace_password_hash(session, user.id, old=user.password_hash, new=newer)
-        return await _begin(session, signer, user, at)
+        begun = await _begin(session, signer, user, at)
+        failpoint("login.begun.before_commit")
+    failpoint("login.begun.before_answer")
+    return begun
 
 
 async def _begin(session: AsyncSession, signer: Signer, user: User, at: datetime) -> TokenPair:
@@ -101,6 +105,8 @@ async def refresh(database: Database, signer: Signer, *, token: str, at: datetim
         if login_id is None:
             await store.end_login_of(session, digest(token), at=at)
         renewed = login_id and await _renew(session, signer, login_id, at)
+        failpoint("login.renewed.before_commit")
+    failpoint("login.renewed.before_answer")
     if not renewed:
         raise InvalidRefreshToken
     return renewed

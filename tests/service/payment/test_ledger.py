@@ -47,9 +47,10 @@ async def test_what_is_booked_cannot_be_changed_by_a_role_that_grants_itself_the
     await shop.paid()
     grant = "GRANT ALL ON ledger_transaction, ledger_entry TO payment"
 
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-        async with await psycopg.AsyncConnection.connect(shop.client.runtime.database.url) as connection:
-            await connection.execute(grant)
+    async with await psycopg.AsyncConnection.connect(shop.client.runtime.database.url) as connection:
+        await connection.execute(grant)
+
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
             await connection.execute(change)
 
 

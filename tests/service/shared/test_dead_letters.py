@@ -1,9 +1,11 @@
 """A letter that could not be handled is parked, dispatched again for a day, and only then dead."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
+from services.contracts.events import UserRegistered
 from services.shared.dead_letters import dispatch_one
 from tests.service.doors import Client, Clock, Serve
 from tests.service.shared.toy import Switch, create, door, user
@@ -61,14 +63,64 @@ async def test_it_is_tried_with_growing_delays_and_dead_after_a_day(serve: Serve
         assert not await dispatch_one(client.runtime, door())
 
 
-@pytest.mark.parametrize("content", [b"{", b'{"id": "none", "type": "user.registered", "data": 3}'])
+UNPARSABLE = {
+    "half a document": b"{",
+    "not an event": b'{"id": "none", "type": "user.registered", "data": 3}',
+    "a NUL": b'{"id": "00000000-0000-4000-8000-000000000001", "type": "a", "data": "\\u0000"}',
+    "a NUL in its topic": b'{"type": "a", "topic": "\\u0000"}',
+    "half a surrogate pair": b'{"type": "a", "data": "\\ud800"}',
+    "no number": b'{"type": "a", "data": NaN}',
+    "too deep": b'{"type": "a", "data": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("content", UNPARSABLE.values(), ids=UNPARSABLE)
 async def test_a_letter_that_cannot_be_parsed_is_kept_and_dead_at_once(
     serve: Serve, clock: Clock, content: bytes
 ) -> None:
     async with serve("toy", create) as client:
-        await client.post("/dead-letters", content=content)
+        assert (await client.post("/dead-letters", content=content)).json() == {"status": "SUCCESS"}
         clock.advance(seconds=1)
 
         await dispatch_one(client.runtime, door())
 
         assert await parked(client) == [("dead", 1)]
+
+
+async def test_a_letter_whose_dispatching_kills_the_process_does_not_block_the_others(
+    serve: Serve, clock: Clock
+) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        clock.advance(seconds=1)
+        deadly = door()
+
+        @deadly.on(UserRegistered)
+        async def die(*_: object) -> None:
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await dispatch_one(client.runtime, deadly)
+        await park(client)
+
+        clock.advance(seconds=1)
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == [("parked", 1)]
+        clock.advance(minutes=1)
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == []
+
+
+async def test_a_letter_is_not_held_in_a_transaction_while_it_is_handled(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        clock.advance(seconds=1)
+        seen, looking = [], door()
+
+        @looking.on(UserRegistered)
+        async def look(*_: object) -> None:
+            seen.extend(await client.rows("SELECT id FROM parked_letter FOR UPDATE SKIP LOCKED"))
+
+        await dispatch_one(client.runtime, looking)
+
+        assert len(seen) == 1

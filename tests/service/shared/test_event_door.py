@@ -1,15 +1,25 @@
 """The event door applies an event once, and tells the broker the truth about it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy.exc
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.contracts.events import NotificationSent, OpeningStockDeclared, StockSet, UserChanged
+from services.contracts.events import (
+    NotificationSent,
+    OpeningStockDeclared,
+    StockSet,
+    UserChanged,
+    UserRegistered,
+)
+from services.shared.documents import Documents
 from services.shared.errors import TooEarly, Unavailable
+from services.shared.pubsub import EventDoor
 from tests.service.doors import Client, Serve
 from tests.service.shared.toy import Gone, Switch, create, level, user
 
@@ -92,7 +102,7 @@ async def test_a_projection_written_twice_is_written_once(serve: Serve) -> None:
         ]
 
 
-def bulk(*events: StockSet, **change: object) -> dict[str, object]:
+def bulk(*events: StockSet, **change: object) -> dict[str, Any]:
     entries = [
         {
             "entryId": str(number),
@@ -125,3 +135,59 @@ async def test_the_sidecar_is_told_every_topic_and_the_dead_letters(serve: Serve
         assert found["users"]["deadLetterTopic"] == "dead-letters.toy"
         assert found["stock"]["bulkSubscribe"]["enabled"]
         assert "deadLetterTopic" not in found["dead-letters.toy"]
+
+
+class Picky:
+    """A door with one handler that refuses what is not wanted any more, and others behind it."""
+
+    def __init__(self) -> None:
+        self.door, self.kept = EventDoor(), list[UUID]()
+        self.door.on(UserRegistered)(self.refuse)
+        self.door.on(UserRegistered)(self.keep)
+        self.door.project(UserRegistered)(self.show)
+        self.door.in_bulk(StockSet)(self.keep_all)
+
+    async def refuse(self, *_: object) -> None:
+        raise Gone
+
+    async def keep(self, _: AsyncSession, event: UserRegistered) -> None:
+        self.kept.append(event.user_id)
+
+    async def show(self, _: Documents, event: UserRegistered) -> None:
+        self.kept.append(event.user_id)
+
+    async def keep_all(self, _: AsyncSession, events: Sequence[StockSet]) -> None:
+        if any(event.change < 0 for event in events):
+            raise Gone
+        self.kept += [event.product_id for event in events]
+
+
+async def test_a_handler_that_refuses_does_not_keep_an_event_from_the_others(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        picky, event = Picky(), user()
+
+        answer = await picky.door.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+
+        assert (answer, picky.kept) == ("SUCCESS", [event.user_id, event.user_id])
+
+
+async def test_one_refused_event_does_not_take_those_beside_it_along(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        picky, good = Picky(), level(uuid4(), 1)
+        refused = level(uuid4(), 1).model_copy(update={"change": -1})
+        letters = [{"type": one.TYPE, "data": one.model_dump(mode="json")} for one in (good, refused)]
+
+        answers = await picky.door.dispatch_bulk(client.runtime, letters)
+
+        assert (answers, picky.kept) == (["SUCCESS", "SUCCESS"], [good.product_id])
+
+
+async def test_what_is_no_event_at_all_is_dropped_from_a_batch(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        batch = bulk(level(uuid4(), 1))
+        batch["entries"].append({"entryId": "raw", "event": "AAAA"})
+
+        statuses = (await client.post("/events/stock", json=batch)).json()["statuses"]
+
+        assert [status["status"] for status in statuses] == ["SUCCESS", "DROP"]
+        assert await seen(client) == [1]

@@ -77,6 +77,29 @@ def test_pauses_start_over_after_thirty_good_seconds() -> None:
     assert backoff.after(lasted=0.1) == 1
 
 
+def test_a_killed_process_starts_again_at_once_however_often_and_pauses_grow_by_failures_only() -> None:
+    backoff = Backoff()
+
+    killed = [backoff.after(lasted=0.1, killed=True) for _ in range(5)]
+    failed = [backoff.after(lasted=0.1), backoff.after(lasted=0.1, killed=True), backoff.after(lasted=0.1)]
+
+    assert killed == [0.5] * 5
+    assert failed == [0.5, 0.5, 1]
+
+
+async def test_a_process_that_is_killed_again_and_again_is_never_left_waiting(state: State) -> None:
+    told: list[str] = []
+    async with supervised(state, told) as keeper:
+        (child,) = keeper.start([spec("shop", SERVES)])
+        for _ in range(3):
+            await child.healthy()
+            victim = pid_of(child)
+            os.kill(victim, signal.SIGKILL)
+            await eventually(lambda victim=victim: asyncio.sleep(0, pid_of(child) != victim))  # type: ignore[misc]
+
+    assert [line.partition(" and ")[2].partition(";")[0] for line in told] == ["starts again in 0.5 s"] * 3
+
+
 async def test_a_started_process_is_recorded_with_what_it_takes_to_find_it_again(state: State) -> None:
     async with supervised(state) as keeper:
         await keeper.started([spec("shop", SERVES)])

@@ -13,6 +13,7 @@ from services.contracts.events import (
     OrderCancelled,
     OrderDelivered,
     OrderEvent,
+    OrderNoted,
     OrderPaid,
     OrderPlaced,
     OrderReaddressed,
@@ -130,13 +131,24 @@ def test_a_payment_and_a_parcel_are_kept_and_told() -> None:
     assert not order.is_shipped_with("DHL", "00341")
 
 
-def test_a_note_changes_neither_status_nor_version() -> None:
+def test_a_note_does_not_move_the_order_and_is_a_fact_with_a_version() -> None:
+    order, cause = order_in(OrderStatus.CANCELLED), uuid4()
+
+    fact = order.note("a thing happened", by="service:payment", at=LATER, cause=cause)
+
+    assert (order.status, order.version, order.updated_at) == ("cancelled", 2, LATER)
+    assert (type(fact), fact.reason, fact.cause) == (OrderNoted, "a thing happened", cause)
+    assert order.history[-1].reason == "a thing happened"
+    assert (order.knows(cause), order.knows(uuid4())) == (True, False)
+
+
+def test_money_that_comes_late_is_told_with_its_payment() -> None:
     order = order_in(OrderStatus.CANCELLED)
 
-    order.note("paid-after-cancellation", by="service:payment", at=LATER)
+    fact = order.take_late(PAYMENT, by="service:payment", at=LATER)
 
-    assert (order.status, order.version, order.updated_at) == ("cancelled", 1, AT)
-    assert order.history[-1].reason == "paid-after-cancellation"
+    assert (order.status, order.payment_id, fact.payment_id) == ("cancelled", PAYMENT, PAYMENT)
+    assert fact.reason == "paid-after-cancellation"
 
 
 def test_a_product_wanted_twice_is_one_line_of_the_sum() -> None:
