@@ -118,6 +118,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
 
 
 for group in (commands, auditing, event_commands, chaos, proofs, reconciliation):
+for group in (commands, auditing, event_commands, reconciliation, chaos, proofs):
     group.register(app)
 
 

@@ -150,7 +150,7 @@ PLANTED = [
         "transaction-unbalanced ledger-unbalanced",
         "payment",
         "UPDATE ledger_entry SET amount_minor = amount_minor - 1 WHERE account = 'revenue' AND transaction_id ="
-        " (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
+        " (SELECT id FROM ledger_transaction WHERE kind = 'capture' AND order_id = %(paid)s)",
     ),
     wrong(
         "ledger-unbalanced transaction-unbalanced",
@@ -160,13 +160,15 @@ PLANTED = [
     wrong(
         "transaction-empty payment-unbooked",
         "payment",
-        "DELETE FROM ledger_entry WHERE transaction_id = (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
+        "DELETE FROM ledger_entry USING ledger_transaction"
+        " WHERE ledger_transaction.id = transaction_id AND kind = 'capture' AND order_id = %(paid)s",
     ),
     wrong(
         "payment-unbooked",
         "payment",
-        "DELETE FROM ledger_entry WHERE transaction_id = (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
-        "DELETE FROM ledger_transaction WHERE order_id = %(paid)s",
+        "DELETE FROM ledger_entry USING ledger_transaction"
+        " WHERE ledger_transaction.id = transaction_id AND kind = 'capture' AND order_id = %(paid)s",
+        "DELETE FROM ledger_transaction WHERE kind = 'capture' AND order_id = %(paid)s",
     ),
     *(
         wrong(
@@ -305,6 +307,18 @@ PLANTED = [
         "INSERT INTO object (id, kind, created, body)"
         " SELECT 'txn_2', kind, created, json_set(body, '$.type', 'adjustment') FROM object"
         " WHERE kind = 'balance_transaction' AND json_extract(body, '$.type') = 'charge' LIMIT 1",
+    ),
+    wrong(
+        "movement-unbooked",
+        "payment",
+        "UPDATE ledger_entry SET amount_minor = amount_minor * 2 WHERE transaction_id ="
+        " (SELECT id FROM ledger_transaction WHERE kind = 'fee' LIMIT 1)",
+    ),
+    wrong(
+        "difference-unresolved",
+        "payment",
+        "INSERT INTO reconciliation_difference (subject, subject_id, difference, currency, first_seen, last_seen,"
+        " first_run, last_run) VALUES ('charge', 'ch_1', 'amount', 'EUR', now(), now(), 1, 1)",
     ),
     wrong("payable-missing", "payment", "DELETE FROM payable WHERE order_id = %(pending)s"),
     wrong("payable-differs", "payment", "UPDATE payable SET order_version = 1 WHERE order_id = %(paid)s"),
