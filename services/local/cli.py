@@ -8,9 +8,12 @@ from typing import Annotated
 import typer
 
 from services.local import boot, checks, console, doctor, journal, seeding
+from services.local.audit import commands as auditing
+from services.local.chaos import commands as chaos
 from services.local.console import Steps
 from services.local.customer import commands
 from services.local.events import commands as event_commands
+from services.local.proofs import commands as proofs
 from services.local.refusals import AlreadyRunning, Refusal
 from services.local.state import Phase, Record, State
 from services.local.system import System
@@ -114,8 +117,8 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
     asyncio.run(boot.run(options, console.out.print, _nothing_more))
 
 
-commands.register(app)
-event_commands.register(app)
+for group in (commands, auditing, event_commands, chaos, proofs):
+    group.register(app)
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ from services.payment import api, subscriptions
 from services.payment.clients import stripe_provider
 from services.payment.clients.provider import Provider
 from services.payment.operations.closing import cancel_one_intent
+from services.payment.operations.debts import repay_one
 from services.payment.operations.hearing import act_on_one
-from services.payment.operations.refunding import execute_one
+from services.payment.operations.returning import execute_one
 from services.payment.operations.settling import settle_one
 from services.payment.operations.till import Till
 from services.payment.settings import API_KEY, CALL_SECONDS, WEBHOOK_SECRET, PaymentSettings
@@ -72,6 +73,10 @@ async def _refunds(runtime: Runtime) -> bool:
     return await execute_one(runtime.part(Till), at=runtime.clock())
 
 
+async def _debts(runtime: Runtime) -> bool:
+    return await repay_one(runtime.part(Till), at=runtime.clock())
+
+
 async def _attempts(runtime: Runtime) -> bool:
     return await settle_one(runtime.part(Till), at=runtime.clock())
 
@@ -83,6 +88,7 @@ async def _cancellations(runtime: Runtime) -> bool:
 timers = [
     Timer(name="webhooks", seconds=0.5, step=_webhooks),
     Timer(name="refunds", seconds=1, step=_refunds),
+    Timer(name="debts", seconds=5, step=_debts),
     Timer(name="attempts", seconds=1, step=_attempts),
     Timer(name="cancellations", seconds=5, step=_cancellations),
 ]

@@ -68,14 +68,16 @@ def database_of(migrated: Callable[[str], str]) -> Callable[[str], str]:
         url = migrated(service)
         if service not in emptied:
             emptied.add(service)
-            _empty(url)
+            _empty(url.replace(f"{service}:test@", "postgres:test@"))
         return url
 
     return url_of
 
 
 def _empty(url: str) -> None:
+    """The server's own user may do what the application's must not: empty what only grows."""
     with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
         found = connection.execute(
             "SELECT string_agg(quote_ident(tablename), ',') FROM pg_tables"
             " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"

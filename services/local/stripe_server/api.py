@@ -1,18 +1,16 @@
-"""The HTTP door: Stripe's routes, and beside them what only a stand-in has."""
+"""The HTTP door: Stripe's routes."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
-from services.local.stripe_server import calls, challenge, intents, listing, refunds
-from services.local.stripe_server.calls import Call, Server
-from services.local.stripe_server.faults import Fault
+from services.local.stripe_server import calls, captures, disputes, intents, listing, payouts, refunds
+from services.local.stripe_server.calls import Call
 
 router = APIRouter()
 
 Called = Annotated[Call, Depends(calls.receive)]
-Resource = Literal["payment_intents", "charges", "refunds", "events", "balance_transactions", "payment_methods"]
 
 
 @router.post("/v1/payment_intents")
@@ -27,6 +25,12 @@ async def confirm_intent(intent_id: str, call: Called) -> Response:
     return await call.run("confirm", partial(intents.confirm, intent_id=intent_id))
 
 
+@router.post("/v1/payment_intents/{intent_id}/capture")
+async def capture_intent(intent_id: str, call: Called) -> Response:
+    """Take what was promised."""
+    return await call.run("capture", partial(captures.capture, intent_id=intent_id))
+
+
 @router.post("/v1/payment_intents/{intent_id}/cancel")
 async def cancel_intent(intent_id: str, call: Called) -> Response:
     """Give a PaymentIntent up."""
@@ -39,40 +43,34 @@ async def create_refund(call: Called) -> Response:
     return await call.run("refund", refunds.create)
 
 
+@router.post("/v1/disputes/{dispute_id}")
+async def update_dispute(dispute_id: str, call: Called) -> Response:
+    """Answer a dispute with evidence."""
+    return await call.run("update_dispute", partial(disputes.update, dispute_id=dispute_id))
+
+
+@router.post("/v1/disputes/{dispute_id}/close")
+async def accept_dispute(dispute_id: str, call: Called) -> Response:
+    """Give a dispute up."""
+    return await call.run("close_dispute", partial(disputes.accept, dispute_id=dispute_id))
+
+
+@router.get("/v1/balance")
+async def read_balance(call: Called) -> Response:
+    """What is ours."""
+    return await call.run("retrieve", payouts.balance)
+
+
 @router.get("/v1/{resource}")
-async def read_page(resource: Resource, call: Called) -> Response:
+async def read_page(resource: str, call: Called) -> Response:
     """A page of objects."""
     return await call.run("list", partial(listing.page, resource=resource))
 
 
 @router.get("/v1/{resource}/{object_id}")
-async def read_one(resource: Resource, object_id: str, call: Called) -> Response:
+async def read_one(resource: str, object_id: str, call: Called) -> Response:
     """One object."""
     return await call.run("retrieve", partial(listing.retrieve, resource=resource, object_id=object_id))
-
-
-@router.get("/_stand-in/authenticate/{client_secret}")
-async def show_challenge(client_secret: str) -> Response:
-    """The page on which a customer authenticates."""
-    return challenge.page(client_secret)
-
-
-@router.post("/_stand-in/authenticate/{client_secret}/{outcome}")
-async def finish_challenge(client_secret: str, outcome: Literal["pass", "fail"], request: Request) -> Response:
-    """What the customer pressed."""
-    return challenge.finish(_server(request), client_secret, passed=outcome == "pass")
-
-
-@router.post("/_stand-in/faults", status_code=204)
-async def add_fault(fault: Fault, request: Request) -> None:
-    """Let the next calls of a kind go wrong."""
-    _server(request).faults.add(fault)
-
-
-@router.delete("/_stand-in/faults", status_code=204)
-async def clear_faults(request: Request) -> None:
-    """Let everything go well again."""
-    _server(request).faults.clear()
 
 
 @router.get("/healthz")
@@ -81,6 +79,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def _server(request: Request) -> Server:
-    server: Server = request.app.state.server
-    return server
+@router.api_route("/v1/{path:path}", methods=["GET", "POST", "DELETE"])
+async def read_nothing(path: str, call: Called) -> Response:
+    """What is not known here."""
+    return await call.run("unknown", partial(listing.unknown, path=path))

@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
-from services.local.stripe_server import api, worker
+from services.local.stripe_server import api, control, timeline, webhook_control, worker
 from services.local.stripe_server.calls import Server
+from services.local.stripe_server.clock import VirtualClock
 from services.local.stripe_server.connections import CuttableProtocol
 from services.local.stripe_server.records import Records
 from services.local.stripe_server.refusals import Refusal
@@ -24,7 +25,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         records = Records(settings.state)
-        app.state.server = Server(settings=settings, records=records)
+        app.state.server = Server(settings=settings, records=records, clock=VirtualClock(records))
+        app.state.server.act(timeline.begin)
         working = asyncio.create_task(worker.work(app.state.server))
         working.add_done_callback(stop_when_broken)
         yield
@@ -34,6 +36,8 @@ def create_app(settings: Settings) -> FastAPI:
         records.close()
 
     app = FastAPI(title="Stripe stand-in", lifespan=lifespan, openapi_url=None)
+    app.include_router(control.router)
+    app.include_router(webhook_control.router)
     app.include_router(api.router)
     app.exception_handler(Refusal)(_refuse)
     return app

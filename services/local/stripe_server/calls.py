@@ -6,16 +6,18 @@ https://docs.stripe.com/api/idempotent_requests
 import asyncio
 import json
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Annotated, TypeVar
 
+from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.local.stripe_server import connections, expansion, forms, objects, refusals
+from services.local.stripe_server import connections, expansion, forms, objects, refusals, signing
+from services.local.stripe_server.clock import VirtualClock
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.faults import Fault, FaultKind, Faults, pause
 from services.local.stripe_server.forms import Form
@@ -23,11 +25,13 @@ from services.local.stripe_server.objects import StripeObject
 from services.local.stripe_server.records import Answer, Records
 from services.local.stripe_server.refusals import Executed, Unexecuted
 from services.local.stripe_server.settings import Settings
+from services.local.stripe_server.unreliability import Unreliability, Way
 
 KEPT_FOR = 24 * 3600.0
 """Seconds after which Stripe may forget a key; the same key then executes again."""
 
 Operation = Callable[[Desk, Form], StripeObject]
+Result = TypeVar("Result")
 
 
 @dataclass(kw_only=True)
@@ -36,10 +40,16 @@ class Server:
 
     settings: Settings
     records: Records
-    clock: Callable[[], float] = time.time
+    clock: VirtualClock
     faults: Faults = field(default_factory=Faults)
+    way: Way = field(default_factory=lambda: Way(Unreliability()))
     running: set[str] = field(default_factory=set)
     owed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What signs events now."""
+        return signing.valid(self.records, configured=self.settings.webhook_secret, now=self.clock())
 
     def desk(self, request: StripeObject | None = None) -> Desk:
         """A place to work at, now: for a request, or for what happens by itself."""
@@ -50,6 +60,13 @@ class Server:
             change_after=self.settings.change_after,
             request=request or {"id": None, "idempotency_key": None},
         )
+
+    def act(self, deed: Callable[[Desk], Result]) -> Result:
+        """Do what no call asked for, in one transaction, and tell what came of it."""
+        with self.records.transaction():
+            result = deed(self.desk())
+        self.owed.set()
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +102,8 @@ class Call:
     async def _answer(self, operation: Operation, fault: Fault | None) -> Response:
         try:
             self._authorise()
+            if fault is not None and fault.refusal is not None:
+                raise fault.refusal
             kept = self._kept()
             if kept is not None:
                 return self._respond(kept, replayed=True)
@@ -153,6 +172,15 @@ def _breaks(fault: Fault | None) -> bool:
 
 def _broken(_desk: Desk, _form: Form) -> StripeObject:
     raise refusals.broken()
+
+
+async def _server(request: Request) -> Server:
+    server: Server = request.app.state.server
+    return server
+
+
+Running = Annotated[Server, Depends(_server)]
+"""The server, for what is asked of it beside calls."""
 
 
 async def receive(request: Request) -> Call:

@@ -15,6 +15,14 @@ class RefundFate(StrEnum):
 
 
 @dataclass(frozen=True)
+class DisputeFate:
+    """What the holder of a card complains about; an inquiry asks first and takes no money."""
+
+    reason: str = "fraudulent"
+    inquiry: bool = False
+
+
+@dataclass(frozen=True)
 class Decline:
     """Why an issuer refuses: Stripe's error code, the issuer's decline code and the words."""
 
@@ -33,6 +41,7 @@ class Card:
     decline: Decline | None = None
     authentication: bool = False
     refund: RefundFate = RefundFate.SUCCEEDS
+    dispute: DisputeFate | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -92,6 +101,9 @@ _OTHERS = (
     ),
     Card(name="pendingRefund", last4="7726", refund=RefundFate.PENDS_THEN_SUCCEEDS),
     Card(name="refundFail", last4="5126", refund=RefundFate.SUCCEEDS_THEN_FAILS),
+    Card(name="createDispute", last4="0259", dispute=DisputeFate()),
+    Card(name="createDisputeProductNotReceived", last4="2685", dispute=DisputeFate("product_not_received")),
+    Card(name="createDisputeInquiry", last4="1976", dispute=DisputeFate(inquiry=True)),
 )
 
 _CARDS = (

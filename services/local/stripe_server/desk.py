@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.local.stripe_server import objects, refusals
+from services.local.stripe_server import money, objects, refusals
+from services.local.stripe_server.money import Movement
 from services.local.stripe_server.objects import StripeObject
 from services.local.stripe_server.records import Records
 
@@ -42,9 +43,13 @@ class Desk:
         event = objects.event(event_type, about, request=self.request, now=self.created)
         self.records.queue(event, now=self.now)
 
-    def book(self, source: StripeObject, *, kind: str, amount: int, fee: int = 0) -> str:
-        """Move the balance; the answer is the id of the movement."""
-        movement = objects.balance_transaction(source, kind=kind, amount=amount, fee=fee, now=self.created)
-        self.records.save(movement)
-        movement_id: str = movement["id"]
-        return movement_id
+    def book(self, source: StripeObject, movement: Movement) -> StripeObject:
+        """Move the balance; the answer is the balance transaction."""
+        booked = self.save(money.balance_transaction(source, movement, now=self.created))
+        self.records.balance.owe(booked)
+        return booked
+
+    def later(self, stripe_object: StripeObject, *, after: float | None = None) -> None:
+        """Something is going to happen to an object by itself, after `change_after` unless told otherwise."""
+        due = self.now + (self.change_after if after is None else after)
+        self.records.schedule(stripe_object["id"], due=due)

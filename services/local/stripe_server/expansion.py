@@ -11,6 +11,8 @@ _KINDS = {
     "re": "refund",
     "pm": "payment_method",
     "txn": "balance_transaction",
+    "du": "dispute",
+    "po": "payout",
 }
 _DEEPEST = 4
 

@@ -69,12 +69,12 @@ class Form:
             raise refusals.invalid(name, f"Invalid integer: {value}", "parameter_invalid_integer")
         return int(value)
 
-    def flag(self, name: str) -> bool:
-        """A parameter as a truth value; absent is false."""
+    def flag(self, name: str, *, absent: bool = False) -> bool:
+        """A parameter as a truth value."""
         value = self.text(name)
         if value not in {None, "true", "false"}:
             raise refusals.invalid(name, f"Invalid boolean: {value}", "parameter_invalid_boolean")
-        return value == "true"
+        return absent if value is None else value == "true"
 
     def choice(self, name: str, choices: Collection[str]) -> str | None:
         """A parameter that must be one of a few words."""

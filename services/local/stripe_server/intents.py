@@ -1,6 +1,6 @@
 """The life of a PaymentIntent (https://docs.stripe.com/payments/paymentintents/lifecycle)."""
 
-from services.local.stripe_server import cards, objects, refusals
+from services.local.stripe_server import cards, charges, objects, refusals
 from services.local.stripe_server.cards import Card, Decline
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.forms import Form
@@ -8,7 +8,8 @@ from services.local.stripe_server.objects import StripeObject
 
 KIND = "payment_intent"
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
-CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
+PROMISED = "requires_capture"
+CANCELABLE = ("requires_payment_method", "requires_confirmation", "requires_action", PROMISED)
 CANCELLATION_REASONS = ("abandoned", "duplicate", "fraudulent", "requested_by_customer")
 _WORDS = ("description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group")
 _ATTEMPT = ("payment_method", "return_url", "off_session", "error_on_requires_action", "use_stripe_sdk")
@@ -30,6 +31,7 @@ _CONFIRM = {*_ATTEMPT, "payment_method_options", "payment_method_types", "receip
 # The least that Stripe charges, in minor units (https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts).
 _MINIMUM = {"usd": 50, "eur": 50, "gbp": 30, "chf": 50, "jpy": 50}
 _MAXIMUM = 99_999_999
+_PROMISE_HOLDS = 7 * 86_400.0
 _AUTHENTICATION_FAILED = Decline(
     "payment_intent_authentication_failure",
     "authentication_required",
@@ -43,12 +45,12 @@ def create(desk: Desk, form: Form) -> StripeObject:
     :raises Refusal: on bad parameters, and on a declined card when confirming
     """
     form.only(_CREATE)
-    form.choice("capture_method", ("automatic", "automatic_async"))
+    capture = form.choice("capture_method", ("automatic", "automatic_async", "manual"))
     currency = _currency(form)
     intent = objects.payment_intent(
         amount=_amount(form, currency), currency=currency, metadata=form.mapping("metadata"), now=desk.created
     )
-    intent |= {word: form.text(word) for word in _WORDS}
+    intent |= {word: form.text(word) for word in _WORDS} | {"capture_method": capture or "automatic_async"}
     if methods := form.mapping("automatic_payment_methods"):
         redirects = methods.get("allow_redirects", "always")
         intent["automatic_payment_methods"] = {
@@ -89,7 +91,7 @@ def confirm(desk: Desk, form: Form, *, intent_id: str) -> StripeObject:
     """
     form.only(_CONFIRM)
     intent = desk.get(KIND, intent_id)
-    _require(intent, "confirm", CONFIRMABLE)
+    require(intent, "confirm", CONFIRMABLE)
     if form.text("payment_method"):
         _use(desk, intent, form.required("payment_method"))
     if intent["payment_method"] is None:
@@ -103,7 +105,11 @@ def confirm(desk: Desk, form: Form, *, intent_id: str) -> StripeObject:
     return _attempt(desk, intent, form)
 
 
-def _require(intent: StripeObject, verb: str, allowed: tuple[str, ...]) -> None:
+def require(intent: StripeObject, verb: str, allowed: tuple[str, ...]) -> None:
+    """Refuse what the status does not allow.
+
+    :raises Refusal: when the status is another
+    """
     if intent["status"] not in allowed:
         raise refusals.unexpected_state(intent, verb, allowed)
 
@@ -146,7 +152,7 @@ def authenticated(desk: Desk, *, client_secret: str, passed: bool) -> StripeObje
     intent = desk.get(KIND, client_secret.partition("_secret_")[0])
     if intent["client_secret"] != client_secret:
         raise refusals.missing(KIND, client_secret)
-    _require(intent, "confirm", ("requires_action",))
+    require(intent, "confirm", ("requires_action",))
     card = _card(desk, intent)
     return _charge(desk, intent, card) if passed else _refuse(desk, intent, card, _AUTHENTICATION_FAILED)
 
@@ -154,25 +160,22 @@ def authenticated(desk: Desk, *, client_secret: str, passed: bool) -> StripeObje
 def _charge(desk: Desk, intent: StripeObject, card: Card) -> StripeObject:
     if card.decline:
         return _refuse(desk, intent, card, card.decline)
-    charge = objects.charge(intent, card, failure=None, now=desk.created)
-    charge["balance_transaction"] = desk.book(
-        charge, kind="charge", amount=charge["amount"], fee=_fee(charge["amount"])
-    )
-    desk.save(charge)
-    intent |= {
-        "status": "succeeded",
-        "amount_received": intent["amount"],
-        "latest_charge": charge["id"],
-        "last_payment_error": None,
-        "next_action": None,
-    }
+    manual = intent["capture_method"] == "manual"
+    charge = desk.save(objects.charge(intent, card, captured=not manual, now=desk.created))
+    intent |= {"latest_charge": charge["id"], "last_payment_error": None, "next_action": None}
+    if manual:
+        return _promise(desk, intent)
+    charges.book(desk, charge)
+    intent |= {"status": "succeeded", "amount_received": intent["amount"]}
     desk.tell("payment_intent.succeeded", intent)
     return desk.save(intent)
 
 
-def _fee(amount: int) -> int:
-    """Stripe's usual 2.9 % and 30 minor units, half a unit rounded up."""
-    return (amount * 29 + 500) // 1000 + 30
+def _promise(desk: Desk, intent: StripeObject) -> StripeObject:
+    intent |= {"status": PROMISED, "amount_capturable": intent["amount"]}
+    desk.tell("payment_intent.amount_capturable_updated", intent)
+    desk.later(intent, after=_PROMISE_HOLDS)
+    return desk.save(intent)
 
 
 def _refuse(desk: Desk, intent: StripeObject, card: Card, decline: Decline) -> StripeObject:
@@ -198,16 +201,22 @@ def _refuse(desk: Desk, intent: StripeObject, card: Card, decline: Decline) -> S
 
 
 def cancel(desk: Desk, form: Form, *, intent_id: str) -> StripeObject:
-    """Give up a PaymentIntent that has taken nothing.
+    """Give up a PaymentIntent that has taken nothing; what was promised is released.
 
     :raises Refusal: when it has succeeded or is canceled already
     """
     form.only({"cancellation_reason"})
     reason = form.choice("cancellation_reason", CANCELLATION_REASONS)
     intent = desk.get(KIND, intent_id)
-    _require(intent, "cancel", CANCELABLE)
+    require(intent, "cancel", CANCELABLE)
+    return give_up(desk, intent, reason=reason)
+
+
+def give_up(desk: Desk, intent: StripeObject, *, reason: str | None) -> StripeObject:
+    """Nothing will be taken any more."""
     intent |= {
         "status": "canceled",
+        "amount_capturable": 0,
         "canceled_at": desk.created,
         "cancellation_reason": reason,
         "next_action": None,

@@ -15,12 +15,16 @@ RESOURCES: Mapping[str, str] = {
     "events": "event",
     "balance_transactions": "balance_transaction",
     "payment_methods": "payment_method",
+    "disputes": "dispute",
+    "payouts": "payout",
 }
 _FILTERS: Mapping[str, tuple[str, ...]] = {
     "charges": ("payment_intent",),
     "refunds": ("payment_intent", "charge"),
     "events": ("type",),
-    "balance_transactions": ("type", "source"),
+    "balance_transactions": ("type", "source", "currency"),
+    "disputes": ("charge", "payment_intent"),
+    "payouts": ("status", "destination"),
 }
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST = 100
@@ -32,24 +36,43 @@ def retrieve(desk: Desk, form: Form, *, resource: str, object_id: str) -> Stripe
     :raises Refusal: when there is none
     """
     form.only({"client_secret"})
-    return desk.get(RESOURCES[resource], object_id)
+    return desk.get(_kind(resource), object_id)
 
 
 def page(desk: Desk, form: Form, *, resource: str) -> StripeObject:
     """A page of a resource, newest first."""
-    filters = _FILTERS.get(resource, ())
-    form.only({"limit", "starting_after", "ending_before", "created", *filters})
+    kind, filters = _kind(resource), _FILTERS.get(resource, ())
+    form.only({"limit", "starting_after", "ending_before", "created", *filters, *_paid(resource)})
     found, more = desk.records.page(
-        RESOURCES[resource],
+        kind,
         Page(
             limit=_limit(form),
             starting_after=form.text("starting_after"),
             ending_before=form.text("ending_before"),
             created=_created(form),
+            payout=form.text("payout"),
             equal=tuple((name, form.required(name)) for name in filters if form.text(name)),
         ),
     )
     return {"object": "list", "url": f"/v1/{resource}", "has_more": more, "data": found}
+
+
+def _kind(resource: str) -> str:
+    if resource not in RESOURCES:
+        raise refusals.unknown_address(f"/v1/{resource}")
+    return RESOURCES[resource]
+
+
+def unknown(_desk: Desk, _form: Form, *, path: str) -> StripeObject:
+    """Nothing.
+
+    :raises Refusal: always
+    """
+    raise refusals.unknown_address(f"/v1/{path}")
+
+
+def _paid(resource: str) -> tuple[str, ...]:
+    return ("payout",) if resource == "balance_transactions" else ()
 
 
 def _limit(form: Form) -> int:

@@ -10,7 +10,6 @@ StripeObject = dict[str, Any]
 
 API_VERSION = "2026-10-28.endive"
 _ALPHABET = string.ascii_letters + string.digits
-_SETTLES_AFTER = 2 * 86_400
 
 
 def new_id(prefix: str) -> str:
@@ -25,7 +24,7 @@ def payment_method(card: Card, *, now: int) -> StripeObject:
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": _nobody(),
-        "card": {"exp_month": 12, "exp_year": 2034, "funding": "credit", "country": "US"} | _card(card),
+        "card": _card(card) | {"networks": None},
         "created": now,
         "customer": None,
         "livemode": False,
@@ -35,7 +34,8 @@ def payment_method(card: Card, *, now: int) -> StripeObject:
 
 
 def _card(card: Card) -> StripeObject:
-    return {"brand": card.brand, "last4": card.last4, "fingerprint": card.fingerprint, "networks": None}
+    usual = {"exp_month": 12, "exp_year": 2034, "funding": "credit", "country": "US"}
+    return usual | {"brand": card.brand, "last4": card.last4, "fingerprint": card.fingerprint}
 
 
 def _nobody() -> StripeObject:
@@ -91,14 +91,16 @@ def payment_intent(*, amount: int, currency: str, metadata: dict[str, str], now:
     }
 
 
-def charge(intent: StripeObject, card: Card, *, failure: Decline | None, now: int) -> StripeObject:
-    """One attempt to take the money; a failed one is kept too."""
+def charge(
+    intent: StripeObject, card: Card, *, now: int, captured: bool = False, failure: Decline | None = None
+) -> StripeObject:
+    """One attempt to take the money, or to have it promised; a failed one is kept too."""
     taken = failure is None
     return {
         "id": new_id("ch"),
         "object": "charge",
         "amount": intent["amount"],
-        "amount_captured": intent["amount"] if taken else 0,
+        "amount_captured": intent["amount"] if captured else 0,
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
@@ -106,7 +108,7 @@ def charge(intent: StripeObject, card: Card, *, failure: Decline | None, now: in
         "balance_transaction": None,
         "billing_details": _nobody(),
         "calculated_statement_descriptor": "SIDECART",
-        "captured": taken,
+        "captured": captured,
         "created": now,
         "currency": intent["currency"],
         "customer": None,
@@ -123,7 +125,7 @@ def charge(intent: StripeObject, card: Card, *, failure: Decline | None, now: in
         "paid": taken,
         "payment_intent": intent["id"],
         "payment_method": intent["payment_method"],
-        "payment_method_details": {"type": "card", "card": _card(card)},
+        "payment_method_details": {"type": "card", "card": _card(card) | {"network": card.brand}},
         "receipt_email": None,
         "receipt_number": None,
         "receipt_url": None,
@@ -175,29 +177,6 @@ def refund(
         "source_transfer_reversal": None,
         "status": status,
         "transfer_reversal": None,
-    }
-
-
-def balance_transaction(source: StripeObject, *, kind: str, amount: int, fee: int, now: int) -> StripeObject:
-    """A movement of the balance, in minor units: positive into it, negative out of it."""
-    details = [{"amount": fee, "currency": source["currency"], "type": "stripe_fee", "application": None}]
-    return {
-        "id": new_id("txn"),
-        "object": "balance_transaction",
-        "amount": amount,
-        "available_on": now + _SETTLES_AFTER,
-        "balance_type": "payments",
-        "created": now,
-        "currency": source["currency"],
-        "description": None,
-        "exchange_rate": None,
-        "fee": fee,
-        "fee_details": [{**details[0], "description": "Stripe processing fees"}] if fee else [],
-        "net": amount - fee,
-        "reporting_category": kind,
-        "source": source["id"],
-        "status": "pending",
-        "type": kind,
     }
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.local.stripe_server import balance
+from services.local.stripe_server.balance import Balance
 from services.local.stripe_server.objects import StripeObject
 
 _SCHEMA = """
@@ -23,6 +25,9 @@ CREATE TABLE IF NOT EXISTS object (
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS object_by_kind ON object (kind, number);
+CREATE INDEX IF NOT EXISTS object_by_creation ON object (kind, created);
+CREATE INDEX IF NOT EXISTS object_by_source ON object (kind, json_extract(body, '$.source'), number);
+CREATE INDEX IF NOT EXISTS object_by_charge ON object (kind, json_extract(body, '$.charge'), number);
 CREATE INDEX IF NOT EXISTS object_by_intent ON object (kind, json_extract(body, '$.payment_intent'), number);
 CREATE TABLE IF NOT EXISTS answer (
     key TEXT PRIMARY KEY,
@@ -38,7 +43,8 @@ CREATE TABLE IF NOT EXISTS delivery (
     delivered REAL
 );
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due) WHERE delivered IS NULL;
-CREATE TABLE IF NOT EXISTS change (refund_id TEXT PRIMARY KEY, due REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS scheduled (object_id TEXT PRIMARY KEY, due REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
 
@@ -59,6 +65,12 @@ class Delivery:
     attempts: int
     body: bytes
 
+    @property
+    def event_type(self) -> str:
+        """What it tells."""
+        event_type: str = json.loads(self.body)["type"]
+        return event_type
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -69,6 +81,7 @@ class Page:
     ending_before: str | None = None
     created: tuple[tuple[str, int], ...] = ()
     equal: tuple[tuple[str, str], ...] = ()
+    payout: str | None = None
 
 
 class Records:
@@ -80,6 +93,8 @@ class Records:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = NORMAL")
         self._database.executescript(_SCHEMA)
+        self._database.executescript(balance.SCHEMA)
+        self.balance = Balance(self._database)
 
     def close(self) -> None:
         """Give the file back."""
@@ -161,25 +176,37 @@ class Records:
         """Try a delivery again later."""
         self._database.execute("UPDATE delivery SET due = ? WHERE event_id = ?", (due, event_id))
 
-    def release_leases(self, *, now: float) -> None:
-        """After a restart, what was under way is due at once."""
-        self._database.execute("UPDATE delivery SET due = ? WHERE delivered IS NULL AND due > ?", (now, now))
+    def release(self, *, now: float, later_than: float) -> None:
+        """What was to be delivered after a moment is due at once."""
+        self._database.execute("UPDATE delivery SET due = ? WHERE delivered IS NULL AND due > ?", (now, later_than))
 
-    def change_later(self, refund_id: str, *, due: float) -> None:
-        """A refund is going to change by itself."""
-        self._database.execute("INSERT INTO change (refund_id, due) VALUES (?, ?)", (refund_id, due))
+    def schedule(self, object_id: str, *, due: float) -> None:
+        """Something is going to happen to an object by itself; the first appointment stands."""
+        self._database.execute("INSERT OR IGNORE INTO scheduled (object_id, due) VALUES (?, ?)", (object_id, due))
 
-    def take_changes(self, *, now: float) -> list[str]:
-        """The refunds whose time to change has come."""
-        return [
-            row[0] for row in self._database.execute("DELETE FROM change WHERE due <= ? RETURNING refund_id", (now,))
-        ]
+    def take_scheduled(self, *, now: float) -> tuple[str, float] | None:
+        """The first object to which something should have happened by now, and when."""
+        row: tuple[str, float] | None = self._database.execute(
+            "DELETE FROM scheduled WHERE object_id = (SELECT object_id FROM scheduled WHERE due <= ?"
+            " ORDER BY due, object_id LIMIT 1) RETURNING object_id, due",
+            (now,),
+        ).fetchone()
+        return row
+
+    def find_setting(self, name: str) -> str | None:
+        """What was decided while the stand-in ran."""
+        row = self._database.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def keep_setting(self, name: str, value: str) -> None:
+        """Decide something for this process and the next."""
+        self._database.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, value))
 
     def next_due(self) -> float | None:
         """When there is something to do again."""
         statement = (
             "SELECT min(due) FROM (SELECT min(due) AS due FROM delivery WHERE delivered IS NULL"
-            " UNION ALL SELECT min(due) FROM change)"
+            " UNION ALL SELECT min(due) FROM scheduled)"
         )
         row = self._database.execute(statement).fetchone()
         return float(row[0]) if row[0] is not None else None
@@ -198,6 +225,9 @@ def _conditions(page: Page) -> tuple[list[str], list[str | int]]:
     for sign, moment in page.created:
         conditions.append(f"AND created {sign} ?")
         values.append(moment)
+    if page.payout is not None:
+        conditions.append("AND id IN (SELECT movement_id FROM settlement WHERE payout_id = ?)")
+        values.append(page.payout)
     for name, value in page.equal:
         conditions.append(f"AND json_extract(body, '$.{name}') = ?")
         values.append(value)

@@ -1,9 +1,10 @@
 """Refunds (https://docs.stripe.com/refunds): never more than was captured, and able to fail afterwards."""
 
-from services.local.stripe_server import cards, objects, refusals
+from services.local.stripe_server import charges, disputes, objects, refusals
 from services.local.stripe_server.cards import RefundFate
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.forms import Form
+from services.local.stripe_server.money import Movement
 from services.local.stripe_server.objects import StripeObject
 
 KIND = "refund"
@@ -20,16 +21,18 @@ def create(desk: Desk, form: Form) -> StripeObject:
     reason, metadata = form.choice("reason", REASONS), form.mapping("metadata")
     asked = _asked(form)
     charge = _charge(desk, form)
+    disputes.require_refundable(desk, charge)
     amount = _within(charge, asked)
-    fate = cards.by_fingerprint(charge["payment_method_details"]["card"]["fingerprint"]).refund
+    fate = charges.card_of(charge).refund
     status = "pending" if fate is RefundFate.PENDS_THEN_SUCCEEDS else "succeeded"
     refund = objects.refund(charge, amount=amount, status=status, reason=reason, metadata=metadata, now=desk.created)
-    refund["balance_transaction"] = desk.book(refund, kind="refund", amount=-amount)
+    movement = Movement(type="refund", amount=-amount, description=f"REFUND FOR CHARGE ({charge['id']})")
+    refund["balance_transaction"] = desk.book(refund, movement)["id"]
     desk.save(refund)
     desk.tell("refund.created", refund)
     _recount(desk, charge, amount)
     if fate is not RefundFate.SUCCEEDS:
-        desk.records.change_later(refund["id"], due=desk.now + desk.change_after)
+        desk.later(refund)
     return refund
 
 
@@ -41,13 +44,9 @@ def _asked(form: Form) -> int | None:
 
 
 def _charge(desk: Desk, form: Form) -> StripeObject:
-    if form.text("charge"):
-        return desk.get("charge", form.required("charge"), param="charge")
-    intent = desk.get("payment_intent", form.required("payment_intent"), param="payment_intent")
-    if intent["status"] != "succeeded":
-        message = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
-        raise refusals.unrefundable(message)
-    return desk.get("charge", intent["latest_charge"])
+    charge = form.text("charge")
+    intent = "" if charge else form.required("payment_intent")
+    return charges.taken(desk, charge=charge, payment_intent=intent)
 
 
 def _within(charge: StripeObject, asked: int | None) -> int:
@@ -70,9 +69,8 @@ def _recount(desk: Desk, charge: StripeObject, amount: int) -> None:
         desk.tell("charge.refunded", charge)
 
 
-def change(desk: Desk, refund_id: str) -> None:
+def change(desk: Desk, refund: StripeObject) -> None:
     """The time has come: a pending refund settles, one to a closed account fails and its money returns to us."""
-    refund = desk.get(KIND, refund_id)
     if refund["status"] == "pending":
         refund |= {"status": "succeeded", "pending_reason": None}
     else:
@@ -83,6 +81,7 @@ def change(desk: Desk, refund_id: str) -> None:
 
 def _fail(desk: Desk, refund: StripeObject) -> None:
     refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
-    refund["failure_balance_transaction"] = desk.book(refund, kind="refund_failure", amount=refund["amount"])
+    movement = Movement(type="refund_failure", amount=refund["amount"], description="REFUND FAILURE")
+    refund["failure_balance_transaction"] = desk.book(refund, movement)["id"]
     _recount(desk, desk.get("charge", refund["charge"]), -refund["amount"])
     desk.tell("refund.failed", refund)

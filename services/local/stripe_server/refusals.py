@@ -43,6 +43,11 @@ def invalid(param: str, message: str, code: str) -> Unexecuted:
     return Unexecuted(400, "invalid_request_error", message, {"param": param, "code": code})
 
 
+def unknown_address(path: str) -> Unexecuted:
+    """An address that leads nowhere."""
+    return Unexecuted(404, "invalid_request_error", f"Unrecognized request URL ({path}).")
+
+
 def missing(kind: str, object_id: str, param: str = "id") -> Unexecuted:
     """An object that does not exist."""
     message = f"No such {kind}: '{object_id}'"
@@ -63,6 +68,22 @@ def in_progress(key: str) -> Unexecuted:
     """A key whose first request still runs."""
     message = f"There is currently another in-progress request using this Idempotent Key: {key}."
     return Unexecuted(409, "invalid_request_error", message, {"code": "idempotency_key_in_use"})
+
+
+def locked() -> Unexecuted:
+    """An object that another request is working on."""
+    message = "This object cannot be accessed right now because another API request is currently accessing it."
+    return Unexecuted(409, "invalid_request_error", message, {"code": "lock_timeout"})
+
+
+def too_many() -> Unexecuted:
+    """More requests than are allowed; it comes before the idempotency layer."""
+    return Unexecuted(429, "invalid_request_error", "Request rate limit exceeded.", {"code": "rate_limit"})
+
+
+def away() -> Unexecuted:
+    """A provider that is not there for a while: nothing was executed."""
+    return Unexecuted(503, "api_error", "Stripe is temporarily unavailable.")
 
 
 def unexpected_state(intent: Details, verb: str, allowed: tuple[str, ...]) -> Executed:
@@ -88,6 +109,12 @@ def declined(error: Details, intent: Details) -> Executed:
 def unrefundable(message: str, *, code: str | None = None) -> Executed:
     """A refund that the charge does not allow."""
     return Executed(400, "invalid_request_error", message, {"code": code} if code else {"param": "amount"})
+
+
+def closed_dispute(dispute: Details) -> Executed:
+    """A dispute in which nothing can be said any more."""
+    message = f"This dispute is already closed or waits for no answer: its status is {dispute['status']}."
+    return Executed(400, "invalid_request_error", message)
 
 
 def broken() -> Executed:

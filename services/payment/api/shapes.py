@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from services.contracts.money import Money, Price
 from services.payment.domain.attempts import Attempt, AttemptStatus
-from services.payment.domain.intents import RefundStatus
+from services.payment.domain.disputes import Dispute
+from services.payment.domain.intents import DisputeStatus, RefundStatus
 from services.payment.domain.payment import Payment, PaymentStatus
 from services.payment.domain.refunds import Refund
 from services.payment.operations.reading import Account
@@ -41,7 +42,7 @@ class PaymentShape(BaseModel):
 
     id: UUID
     order_id: UUID
-    status: PaymentStatus
+    status: PaymentStatus | Literal["disputed"]
     amount: Money
     captured_amount: Money
     refunded_amount: Money
@@ -90,11 +91,40 @@ class RefundShape(BaseModel):
         )
 
 
-class PaymentAccountShape(PaymentShape):
-    """A payment with its attempts and refunds, oldest first."""
+class DisputeShape(BaseModel):
+    """Money that the customer's bank wants back; `id` is the provider's."""
 
+    id: str
+    amount: Money
+    status: DisputeStatus
+    reason: str
+    opened_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> Self:
+        """A dispute."""
+        return cls(
+            id=dispute.id,
+            amount=Money.of(dispute.amount_minor, dispute.currency),
+            status=dispute.status,
+            reason=dispute.reason,
+            opened_at=dispute.opened_at,
+            updated_at=dispute.updated_at,
+        )
+
+
+class PaymentAccountShape(PaymentShape):
+    """A payment with its attempts, refunds and disputes, oldest first.
+
+    `owed_amount` was promised to the customer and has not gone back yet, `lost_amount` went back by disputes.
+    """
+
+    owed_amount: Money
+    lost_amount: Money
     attempts: list[AttemptShape]
     refunds: list[RefundShape]
+    disputes: list[DisputeShape]
 
     @classmethod
     def of_account(cls, account: Account) -> Self:
@@ -102,11 +132,14 @@ class PaymentAccountShape(PaymentShape):
         newest = account.attempts[-1] if account.attempts else None
         return cls(
             **_members(account.payment, newest),
+            owed_amount=account.payment.money(account.payment.owed_minor),
+            lost_amount=account.payment.money(account.payment.lost_minor),
             attempts=[
                 AttemptShape(n=one.n, status=one.status, decline_code=one.decline_code, at=one.at)
                 for one in account.attempts
             ],
             refunds=[RefundShape.of(one) for one in account.refunds],
+            disputes=[DisputeShape.of(one) for one in account.disputes],
         )
 
 
@@ -115,7 +148,7 @@ def _members(payment: Payment, attempt: Attempt | None) -> dict[str, Any]:
     return {
         "id": payment.id,
         "order_id": payment.order_id,
-        "status": payment.status,
+        "status": "disputed" if payment.is_disputed else payment.status,
         "amount": payment.amount,
         "captured_amount": payment.money(payment.captured_minor),
         "refunded_amount": payment.money(payment.refunded_minor),

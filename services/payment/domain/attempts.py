@@ -10,6 +10,8 @@ from services.shared.errors import Conflict, Declined, Invalid, NotFound
 
 KEYS_HOLD = timedelta(hours=23)
 """How long a call may be repeated under its key: the provider may forget keys after 24 hours and execute again."""
+STICKY_TRIES = 3
+"""After so many errors of the provider for one key, it is taken to give that error for ever."""
 CANCELED = "canceled"
 SUPERSEDED = "superseded"
 PROCESSING_ERROR = "processing_error"

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 PENDING = "pending"
+CANCELLED = "cancelled"
 _UNSHIPPED = frozenset({PENDING, "paid"})
 
 
@@ -36,6 +37,11 @@ class Payable:
     def is_unshipped(self) -> bool:
         """Whether giving all money back means cancelling the order."""
         return self.order_status in _UNSHIPPED
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether all of its money is to go back."""
+        return self.order_status == CANCELLED
 
 
 def state_of(order_status: str) -> PayableState:

@@ -10,11 +10,15 @@ from uuid import UUID, uuid5
 from services.contracts.events import (
     PaymentActionRequired,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentRefunded,
     PaymentRefundFailed,
     PaymentSucceeded,
 )
 from services.contracts.money import Money
+from services.payment.domain.disputes import Dispute
+from services.payment.domain.intents import DisputeStatus
 
 
 class PaymentStatus(StrEnum):
@@ -47,7 +51,11 @@ class PaymentMoveImpossible(Exception):
 
 @dataclass(kw_only=True)
 class Payment:
-    """The one payment of an order. `version` counts its facts; amounts are in minor units of `currency`."""
+    """The one payment of an order. `version` counts its facts; amounts are in minor units of `currency`.
+
+    `disputed_minor` is what open disputes are about and `lost_minor` what lost ones took; `owed_minor` is what was
+    promised to the customer and has not gone back yet.
+    """
 
     id: UUID
     order_id: UUID
@@ -57,6 +65,9 @@ class Payment:
     currency: str
     captured_minor: int
     refunded_minor: int
+    disputed_minor: int = 0
+    lost_minor: int = 0
+    owed_minor: int = 0
     intent_id: str | None
     version: int
     created_at: datetime
@@ -70,6 +81,16 @@ class Payment:
     def is_captured(self) -> bool:
         """Whether the money was taken, refunded since or not."""
         return self.captured_minor > 0
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether a dispute is open."""
+        return self.disputed_minor > 0
+
+    @property
+    def kept_minor(self) -> int:
+        """What the shop still has of the capture, as far as it is decided."""
+        return self.captured_minor - self.refunded_minor - self.lost_minor
 
     def money(self, minor: int) -> Money:
         """So many minor units of the payment's currency."""
@@ -92,8 +113,9 @@ class Payment:
         return PaymentActionRequired(**self._after(at), attempt=attempt)
 
     def refund(self, *, refund_id: UUID, minor: int, reason: str | None, at: datetime) -> PaymentRefunded:
-        """A refund went through."""
+        """A refund went through, and so much less is owed."""
         self.refunded_minor += minor
+        self.owed_minor -= minor
         self._move(self._by_refunds())
         amount = self.money(minor)
         return PaymentRefunded(**self._after(at), refund_id=refund_id, refund_amount=amount, reason=reason)
@@ -102,10 +124,29 @@ class Payment:
         self, *, refund_id: UUID, minor: int, reason: str | None, was_counted: bool, at: datetime
     ) -> PaymentRefundFailed:
         """A refund failed: its debt is open again. `was_counted` says that it had gone through before."""
-        self.refunded_minor -= minor if was_counted else 0
+        if was_counted:
+            self.refunded_minor -= minor
+            self.owed_minor += minor
         self._move(self._by_refunds())
         amount = self.money(minor)
         return PaymentRefundFailed(**self._after(at), refund_id=refund_id, refund_amount=amount, reason=reason)
+
+    def dispute(self, dispute: Dispute, *, at: datetime) -> PaymentDisputed:
+        """The customer's bank wants money back."""
+        self.disputed_minor += dispute.amount_minor
+        return PaymentDisputed(**self._after(at), **self._of(dispute), reason=dispute.reason)
+
+    def close_dispute(self, dispute: Dispute, *, was: DisputeStatus, at: datetime) -> PaymentDisputeClosed:
+        """The bank has decided, or has thought better of what it had decided."""
+        self.disputed_minor -= dispute.amount_minor if was is not DisputeStatus.LOST else 0
+        if dispute.status is DisputeStatus.LOST:
+            self.lost_minor += dispute.amount_minor
+            return PaymentDisputeClosed(**self._after(at), **self._of(dispute), outcome="lost")
+        self.lost_minor -= dispute.amount_minor if was is DisputeStatus.LOST else 0
+        return PaymentDisputeClosed(**self._after(at), **self._of(dispute), outcome="won")
+
+    def _of(self, dispute: Dispute) -> dict[str, Any]:
+        return {"dispute_id": dispute.id, "dispute_amount": self.money(dispute.amount_minor)}
 
     def give_up(self) -> None:
         """An attempt ended before it was tried: nothing happened that anybody has to hear of."""

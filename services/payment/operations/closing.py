@@ -11,11 +11,11 @@ from services.payment.domain.attempts import AttemptStatus
 from services.payment.domain.intents import FINAL
 from services.payment.domain.payables import PENDING, Payable, PayableState
 from services.payment.domain.payment import Payment
-from services.payment.domain.refunds import ORDER_CANCELLED
-from services.payment.operations import recording
+from services.payment.operations import debts, recording
 from services.payment.operations.till import Till
-from services.payment.store import attempts, payables, payments, refunds
+from services.payment.store import attempts, payables, payments
 from services.payment.store.attempts import Standing
+from services.shared.failpoints import failpoint
 
 
 async def keep_order(session: AsyncSession, payable: Payable) -> None:
@@ -34,7 +34,7 @@ async def cancel_order(session: AsyncSession, payable: Payable, *, at: datetime)
     if payment is None:
         return
     if payment.is_captured:
-        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=at)
+        await debts.add_automatic(session, payment, at=at)
     elif not await attempts.hurry(session, payment.id, now=at) and payment.intent_id is not None:
         await payments.cancel_at(session, payment.id, now=at)
 
@@ -51,9 +51,12 @@ async def close(till: Till, order_id: UUID, asked: CloseAsked, *, at: datetime) 
             intent = await till.provider.cancel(waiting.payment.intent_id)
         except OutcomeUnknown:
             return Closed(order_id=order_id, outcome=CloseOutcome.BUSY)
+        failpoint("intent.canceled_for_closing.before_recorded")
         await recording.record(till, waiting.attempt.id, intent, at=at)
     async with till.database.begin() as session:
-        return await _close(session, order_id, asked)
+        closed = await _close(session, order_id, asked)
+    failpoint("payable.closed.before_answered")
+    return closed
 
 
 async def _waiting(till: Till, order_id: UUID) -> Standing | None:
@@ -94,6 +97,7 @@ async def cancel_one_intent(till: Till, *, at: datetime) -> bool:
         payment = await payments.take_cancellation(session, now=at)
     if payment is None:
         return False
+    failpoint("cancellation.leased.before_call")
     await _cancel_intent(till, payment, at)
     return True
 
@@ -104,8 +108,10 @@ async def _cancel_intent(till: Till, payment: Payment, at: datetime) -> None:
             intent = await till.provider.cancel(payment.intent_id)
         except OutcomeUnknown:
             return
+        failpoint("intent.canceled.before_recorded")
         await recording.record_missed(till, payment.id, intent, at=at)
         if intent.status not in FINAL:
             return
+    failpoint("cancellation.recorded.before_done")
     async with till.database.begin() as session:
         await payments.cancellation_done(session, payment.id)

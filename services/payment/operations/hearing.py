@@ -7,13 +7,14 @@ import structlog
 from services.payment.clients import webhooks as wire
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown
 from services.payment.domain.refunds import Refund
-from services.payment.operations import recording, refunding
-from services.payment.operations.settling import settle
+from services.payment.operations import disputing, returning, settling
 from services.payment.operations.till import Till
 from services.payment.store import payments, refunds, webhooks
 from services.payment.store.webhooks import Due, Received
+from services.shared.failpoints import failpoint
 
 _INTENT = "payment_intent."
+_DISPUTE = "charge.dispute."
 _SUCCEEDED = "payment_intent.succeeded"
 
 log = structlog.get_logger()
@@ -36,6 +37,7 @@ async def hear(till: Till, body: bytes, signature: str | None, *, at: datetime) 
     )
     async with till.database.begin() as session:
         await webhooks.keep(session, received, now=at)
+    failpoint("webhook.kept.before_answered")
 
 
 async def act_on_one(till: Till, *, at: datetime) -> bool:
@@ -44,12 +46,14 @@ async def act_on_one(till: Till, *, at: datetime) -> bool:
         due = await webhooks.take_due(session, now=at)
     if due is None:
         return False
+    failpoint("webhook.leased.before_acted")
     try:
         await _act(till, due, at)
     except OutcomeUnknown:
         async with till.database.begin() as session:
             await webhooks.postpone(session, due.id, now=at)
     else:
+        failpoint("webhook.acted.before_done")
         async with till.database.begin() as session:
             await webhooks.done(session, due.id, now=at)
     return True
@@ -58,6 +62,8 @@ async def act_on_one(till: Till, *, at: datetime) -> bool:
 async def _act(till: Till, due: Due, at: datetime) -> None:
     if due.type.startswith(_INTENT):
         await _act_on_intent(till, due, at)
+    elif due.type.startswith(_DISPUTE):
+        await disputing.take(till, due.object_id, at=at)
     else:
         await _act_on_refund(till, due, at)
 
@@ -65,10 +71,12 @@ async def _act(till: Till, due: Due, at: datetime) -> None:
 async def _act_on_intent(till: Till, due: Due, at: datetime) -> None:
     async with till.database.read() as session:
         payment = await payments.find_by_intent(session, due.object_id)
-    if payment is None or payment.is_captured or await settle(till, payment.id, at=at):
+    if payment is None or payment.is_captured:
         return
     if due.type == _SUCCEEDED:
-        await recording.record_missed(till, payment.id, await till.provider.retrieve(due.object_id), at=at)
+        await settling.catch_up(till, payment, at=at)
+    else:
+        await settling.settle(till, payment.id, at=at)
 
 
 async def _act_on_refund(till: Till, due: Due, at: datetime) -> None:
@@ -82,4 +90,4 @@ async def _act_on_refund(till: Till, due: Due, at: datetime) -> None:
     except CallInvalid as invalid:
         log.warning("refund.unreadable", reference=due.object_id, code=invalid.code)
         return
-    await refunding.record(till, found.id, made, at=at)
+    await returning.record(till, found.id, made, at=at)

@@ -23,6 +23,7 @@ from services.payment.operations.till import Till, until
 from services.payment.store import attempts, payables, payments
 from services.payment.store.attempts import Beginning, Standing
 from services.payment.store.payments import Outlook
+from services.shared.failpoints import failpoint
 from services.shared.idempotency import REPLAYED, check_fingerprint
 
 _PAYMENT_METHOD = "payment_method"
@@ -96,6 +97,7 @@ async def _attempt(till: Till, command: Pay, found: Outlook | None, at: datetime
     outlook = await _payable(till, command, found)
     intent_id = outlook.intent_id or await _open_intent(till, outlook, deadline)
     begun = await _begin(till, command, intent_id, at)
+    failpoint("attempt.opened.before_confirm")
     if begun.payment.intent_id is None:
         return await _leave_open(till, begun)
     return await _confirm(till, begun, begun.payment.intent_id, deadline)
@@ -125,6 +127,7 @@ async def _ask_for_order(till: Till, order_id: UUID) -> Outlook:
     )
     async with till.database.begin() as session:
         await payables.add(session, payable)
+    failpoint("payable.kept.before_intent")
     return Outlook(payable=payable, intent_id=None, settled=0)
 
 
@@ -137,11 +140,13 @@ async def _open_intent(till: Till, outlook: Outlook, deadline: float) -> str | N
         key=key, amount_minor=payable.amount_minor, currency=payable.currency, metadata=metadata
     )
     try:
-        return (await until(deadline, call)).id
+        intent = await until(deadline, call)
     except OutcomeUnknown:
         return None
     except CallInvalid as invalid:
         raise PaymentRefused(reason=invalid.code) from invalid
+    failpoint("payment.intent_created.before_kept")
+    return intent.id
 
 
 def intent_key(order_id: UUID, settled: int) -> str:
@@ -173,6 +178,7 @@ async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) 
             begun = await attempts.begin(session, beginning)
             if begun is None:
                 raise _Overtaken
+            failpoint("attempt.opened.before_commit")
             return begun
     raise await _why_closed(till, command)
 
@@ -201,7 +207,9 @@ async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float)
     except CallInvalid as invalid:
         await recording.record_invalid(till, attempt.id, invalid.code, at=till.clock())
         raise _invalid(invalid) from invalid
+    failpoint("attempt.confirmed.before_recorded")
     standing = await recording.record(till, attempt.id, intent, at=till.clock())
+    failpoint("attempt.recorded.before_answered")
     return await _leave_open(till, standing) if standing.attempt.status is AttemptStatus.OPEN else standing
 
 
@@ -216,6 +224,7 @@ def _invalid(invalid: CallInvalid) -> InvalidPaymentMethod | PaymentRefused:
 
 async def _leave_open(till: Till, standing: Standing) -> Standing:
     """Nobody knows yet: keep that the request is told so, and let the timer find out."""
+    failpoint("attempt.unknown.before_kept")
     async with till.database.begin() as session:
         await attempts.answer(session, standing.attempt.id, due_at=till.clock() + _LOOK_AFTER)
         return await attempts.lock(session, standing.attempt.id)

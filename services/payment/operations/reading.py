@@ -6,19 +6,21 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.domain.attempts import Attempt
+from services.payment.domain.disputes import Dispute
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import PaymentNotFound, Refund
-from services.payment.store import attempts, payments, refunds
+from services.payment.store import attempts, disputes, payments, refunds
 from services.shared.identity import Principal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A payment with all its attempts and refunds, oldest first."""
+    """A payment with all its attempts, refunds and disputes, oldest first."""
 
     payment: Payment
     attempts: list[Attempt]
     refunds: list[Refund]
+    disputes: list[Dispute]
 
 
 async def read(session: AsyncSession, payment_id: UUID, *, reader: Principal) -> Account:
@@ -33,4 +35,5 @@ async def read(session: AsyncSession, payment_id: UUID, *, reader: Principal) ->
         payment=payment,
         attempts=await attempts.list_of(session, payment_id),
         refunds=await refunds.list_of(session, payment_id),
+        disputes=await disputes.list_of(session, payment_id),
     )

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payment.domain.attempts import CANCELED, PROCESSING_ERROR, AttemptStatus
 from services.payment.domain.intents import UNSETTLED, Intent, IntentStatus
 from services.payment.domain.payment import Payment
-from services.payment.domain.refunds import ORDER_CANCELLED
+from services.payment.operations import debts
 from services.payment.operations.till import Till
-from services.payment.store import attempts, ledger, payables, payments, refunds
+from services.payment.store import attempts, ledger, payables, payments
 from services.payment.store.attempts import Standing
 from services.shared import outbox
+from services.shared.failpoints import failpoint
 
 _CUSTOMER_SECONDS = timedelta(seconds=60)
 
@@ -22,25 +23,38 @@ log = structlog.get_logger()
 
 
 async def record(till: Till, attempt_id: UUID, intent: Intent, *, at: datetime) -> Standing:
-    """Record an intent for an attempt; an attempt that has its outcome keeps it. Answers how it stands then."""
+    """Record an intent for an attempt; an attempt that has its outcome keeps it. Answers how it stands then.
+
+    A success is recorded in any case: the provider has the money.
+    """
     async with till.database.begin() as session:
         standing = await attempts.lock(session, attempt_id)
         if not standing.attempt.is_awaited:
+            await _take_missed(session, standing.payment, intent, is_payable=standing.is_payable, at=at)
             return standing
-        return await _apply(session, standing, intent, at)
+        recorded = await _apply(session, standing, intent, at)
+        failpoint("attempt.recorded.before_commit")
+        return recorded
 
 
 async def record_missed(till: Till, payment_id: UUID, intent: Intent, *, at: datetime) -> None:
     """Record a success that no attempt awaits: the provider has the money, so the payment has it."""
     async with till.database.begin() as session:
         payment, payable = await payments.lock(session, payment_id)
-        if payment.is_captured or intent.status is not IntentStatus.SUCCEEDED:
-            return
-        log.warning("payment.missed", payment_id=str(payment_id))
-        outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))
-        await payments.save(session, payment, at=at)
-        await payables.close(session, payment.order_id)
-        await _book_capture(session, payment, is_payable=payable.is_open, at=at)
+        await _take_missed(session, payment, intent, is_payable=payable.is_open, at=at)
+        failpoint("payment.missed_success_recorded.before_commit")
+
+
+async def _take_missed(
+    session: AsyncSession, payment: Payment, intent: Intent, *, is_payable: bool, at: datetime
+) -> None:
+    if payment.is_captured or intent.status is not IntentStatus.SUCCEEDED:
+        return
+    log.warning("payment.missed", payment_id=str(payment.id))
+    outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))
+    await payments.save(session, payment, at=at)
+    await payables.close(session, payment.order_id)
+    await _book_capture(session, payment, is_payable=is_payable, at=at)
 
 
 async def record_invalid(till: Till, attempt_id: UUID, code: str, *, at: datetime) -> Standing:
@@ -84,7 +98,7 @@ async def _succeed(session: AsyncSession, standing: Standing, intent: Intent, at
 async def _book_capture(session: AsyncSession, payment: Payment, *, is_payable: bool, at: datetime) -> None:
     await ledger.book(session, "capture", payment, of=payment.id, minor=payment.captured_minor, at=at)
     if not is_payable:
-        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=at)
+        await debts.add_automatic(session, payment, at=at)
 
 
 async def _await_customer(session: AsyncSession, standing: Standing, intent: Intent, at: datetime) -> Standing:

@@ -1,18 +1,16 @@
-"""Refunding: reserve it under the payment's lock, call the provider, record what became of it."""
+"""Refunding at the wish of staff: reserve it under the payment's lock, then have it made."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.money import Money
 from services.payment.clients import orders
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown
-from services.payment.domain.attempts import KEYS_HOLD
-from services.payment.domain.intents import ProviderRefund, RefundStatus
-from services.payment.domain.payables import Payable
+from services.payment.domain.disputes import PaymentUnderDispute
+from services.payment.domain.intents import RefundStatus
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import (
     ORDER_CANCELLED,
@@ -21,17 +19,16 @@ from services.payment.domain.refunds import (
     RefundExceedsPayment,
     RefundRefused,
     automatic_refund_id,
+    refund_id_again,
 )
-from services.payment.operations.till import Till, until
-from services.payment.store import ledger, payables, payments, refunds
-from services.shared import outbox
+from services.payment.operations import debts, returning
+from services.payment.operations.till import Till
+from services.payment.store import payables, payments, refunds
+from services.payment.store.refunds import Planned
+from services.shared.failpoints import failpoint
 from services.shared.idempotency import RequestInProgress, check_fingerprint
 
 _LOOK_AFTER = timedelta(seconds=0.5)
-_PROVIDER_WORKS = timedelta(hours=1)
-"""A refund that the provider has taken is told of by a webhook; this is how long until we ask by ourselves."""
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,23 +51,36 @@ class Refunded:
     is_replay: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Reserved:
+    refund_id: UUID
+    is_by_cancelling: bool
+
+
+class _Overtaken(Exception):
+    """The same command runs elsewhere and came first; what it made is the answer."""
+
+
 async def refund(till: Till, ask: AskRefund, *, at: datetime) -> Refunded:
     """Give money back once, however often the command comes.
 
     All the money of an order that has not been shipped goes back by cancelling the order.
 
     :raises PaymentNotFound: there is no such payment.
+    :raises PaymentUnderDispute: a dispute is open.
     :raises RefundExceedsPayment: that is more than what is left, counting refunds still on their way.
     :raises RefundRefused: the provider does not make it.
     :raises RequestInProgress: the same command is still running after five seconds.
     """
     known = await _known(till, ask)
-    if known is not None:
-        return Refunded(refund=known, is_replay=True)
-    refund_id = await _reserve(till, ask, at=at)
-    if refund_id != ask.id:
-        refund_id = await _by_cancelling(till, ask, refund_id)
-    return Refunded(refund=await _perform(till, refund_id, ask), is_replay=False)
+    if known is None:
+        try:
+            return Refunded(refund=await _make(till, ask, at), is_replay=False)
+        except _Overtaken:
+            known = await _known(till, ask)
+    if known is None:
+        raise RequestInProgress
+    return Refunded(refund=known, is_replay=True)
 
 
 async def _known(till: Till, ask: AskRefund) -> Refund | None:
@@ -90,21 +100,40 @@ async def _known(till: Till, ask: AskRefund) -> Refund | None:
     return await till.settled(look)
 
 
-async def _reserve(till: Till, ask: AskRefund, *, at: datetime, is_shipped: bool = False) -> UUID:
+async def _make(till: Till, ask: AskRefund, at: datetime) -> Refund:
+    reserved = await _reserve(till, ask, at=at)
+    if not reserved.is_by_cancelling:
+        return await _perform(till, reserved.refund_id)
+    failpoint("refund.command_kept.before_order_cancelled")
+    return await _perform(till, await _by_cancelling(till, ask, reserved.refund_id))
+
+
+async def _reserve(till: Till, ask: AskRefund, *, at: datetime, is_shipped: bool = False) -> _Reserved:
     """Tie the command to its refund: a pending one of its own, or the one that cancelling the order makes."""
     async with till.database.begin() as session:
         payment, payable = await payments.lock(session, ask.payment_id)
+        if payment.is_disputed:
+            raise PaymentUnderDispute
         minor, left = _minor(payment, ask.amount), await refunds.left_of(session, payment)
-        by_cancelling = not is_shipped and payable.is_unshipped and minor in {None, payment.captured_minor}
-        refund_id = automatic_refund_id(payment.id, ORDER_CANCELLED) if by_cancelling else ask.id
+        is_whole = left == payment.captured_minor and minor in {None, left}
+        is_by_cancelling = is_whole and payable.is_unshipped and not is_shipped
+        refund_id = await _identity(session, ask, payment, is_by_cancelling=is_by_cancelling)
         if not await refunds.keep_command(session, ask.id, refund_id=refund_id, fingerprint=ask.fingerprint, at=at):
-            raise RequestInProgress
+            raise _Overtaken
         if not 0 < (left if minor is None else minor) <= left:
             raise RefundExceedsPayment
-        if by_cancelling and left == payment.captured_minor:
-            return refund_id
-        await _add(session, ask, payment, minor=left if minor is None else minor, at=at)
-        return ask.id
+        if not is_by_cancelling:
+            await _add(session, refund_id, ask, payment, minor=left if minor is None else minor, at=at)
+        failpoint("refund.reserved.before_commit")
+        return _Reserved(refund_id=refund_id, is_by_cancelling=is_by_cancelling)
+
+
+async def _identity(session: AsyncSession, ask: AskRefund, payment: Payment, *, is_by_cancelling: bool) -> UUID:
+    if is_by_cancelling:
+        return automatic_refund_id(payment.id, ORDER_CANCELLED)
+    before = await refunds.find_command(session, ask.id)
+    refused = before.refund if before is not None else None
+    return ask.id if refused is None else refund_id_again(ask.id, refused.id)
 
 
 def _minor(payment: Payment, amount: Money | None) -> int | None:
@@ -115,8 +144,10 @@ def _minor(payment: Payment, amount: Money | None) -> int | None:
     return amount.minor
 
 
-async def _add(session: AsyncSession, ask: AskRefund, payment: Payment, *, minor: int, at: datetime) -> None:
-    planned = refunds.Planned(id=ask.id, amount_minor=minor, reason=ask.reason, due_at=at + refunds.LEASE, at=at)
+async def _add(
+    session: AsyncSession, refund_id: UUID, ask: AskRefund, payment: Payment, *, minor: int, at: datetime
+) -> None:
+    planned = Planned(id=refund_id, amount_minor=minor, reason=ask.reason, due_at=at + refunds.LEASE, at=at)
     await refunds.add(session, payment, planned)
 
 
@@ -124,117 +155,35 @@ async def _by_cancelling(till: Till, ask: AskRefund, refund_id: UUID) -> UUID:
     async with till.database.begin() as session:
         payment = await payments.get(session, ask.payment_id)
     if not await orders.cancel(till.sidecar, payment.order_id, token=ask.token):
-        return await _reserve(till, ask, at=till.clock(), is_shipped=True)
+        return (await _reserve(till, ask, at=till.clock(), is_shipped=True)).refund_id
+    failpoint("refund.order_cancelled.before_added")
     async with till.database.begin() as session:
         payment, _ = await payments.lock(session, payment.id)
         await payables.close(session, payment.order_id)
-        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=till.clock())
+        await debts.add_automatic(session, payment, at=till.clock())
+        if await refunds.find(session, refund_id) is None:
+            raise RefundExceedsPayment
+    failpoint("refund.added.before_call")
     return refund_id
 
 
-async def _perform(till: Till, refund_id: UUID, ask: AskRefund) -> Refund:
+async def _perform(till: Till, refund_id: UUID) -> Refund:
     try:
-        return await execute(till, refund_id, at=till.clock(), deadline=till.deadline())
+        return await returning.execute(till, refund_id, at=till.clock(), deadline=till.deadline())
     except OutcomeUnknown:
-        async with till.database.begin() as session:
-            await refunds.answer(session, refund_id, due_at=till.clock() + _LOOK_AFTER)
-            return await refunds.get(session, refund_id)
+        return await _promise(till, refund_id)
     except CallInvalid as invalid:
-        await record_refused(till, refund_id, invalid.code, at=till.clock(), is_promised=refund_id != ask.id)
+        await returning.record_refused(till, refund_id, invalid.code, at=till.clock())
         raise RefundRefused(reason=invalid.code) from invalid
 
 
-async def execute(till: Till, refund_id: UUID, *, at: datetime, deadline: float) -> Refund:
-    """Have the provider make a pending refund, or ask what became of it, and record that.
-
-    :raises OutcomeUnknown: no answer came.
-    :raises CallInvalid: the provider refuses.
-    """
+async def _promise(till: Till, refund_id: UUID) -> Refund:
+    """Nobody knows yet: keep that the request is told so, which makes it a debt, and let the timer find out."""
+    failpoint("refund.unknown.before_promised")
     async with till.database.begin() as session:
+        payment, _ = await payments.lock(session, (await refunds.get(session, refund_id)).payment_id)
         found = await refunds.get(session, refund_id)
-        payment = await payments.get(session, found.payment_id)
-    if found.status is not RefundStatus.PENDING or payment.intent_id is None:
-        return found
-    made = await until(deadline, _make(till, found, payment.intent_id, at))
-    return await record(till, refund_id, made, at=till.clock())
-
-
-async def _make(till: Till, found: Refund, intent_id: str, at: datetime) -> ProviderRefund:
-    if found.provider_reference is not None:
-        return await till.provider.retrieve_refund(found.provider_reference)
-    if at - found.created_at > KEYS_HOLD:
-        made = await till.provider.find_refund(intent_id, refund_id=str(found.id))
-        if made is not None:
-            return made
-    return await till.provider.refund(
-        intent_id, key=f"refund:{found.id}", amount_minor=found.amount_minor, refund_id=str(found.id)
-    )
-
-
-async def record(till: Till, refund_id: UUID, made: ProviderRefund, *, at: datetime) -> Refund:
-    """Record what the provider says of a refund; a failed refund stays failed, and nothing is recorded twice."""
-    async with till.database.begin() as session:
-        payment, _ = await _lock_payment_of(session, refund_id)
-        found = await refunds.get(session, refund_id)
-        await _apply(session, payment, found, made, at)
+        if found.status is RefundStatus.PENDING and not found.is_promised:
+            await debts.promise(session, payment, refund_id, minor=found.amount_minor, at=till.clock())
+        await refunds.answer(session, refund_id, due_at=till.clock() + _LOOK_AFTER)
         return await refunds.get(session, refund_id)
-
-
-async def _lock_payment_of(session: AsyncSession, refund_id: UUID) -> tuple[Payment, Payable]:
-    return await payments.lock(session, (await refunds.get(session, refund_id)).payment_id)
-
-
-async def _apply(session: AsyncSession, payment: Payment, found: Refund, made: ProviderRefund, at: datetime) -> None:
-    if found.status is RefundStatus.FAILED or (found.status, made.status) == (RefundStatus.SUCCEEDED,) * 2:
-        return
-    if made.status is RefundStatus.SUCCEEDED:
-        fact = payment.refund(refund_id=found.id, minor=found.amount_minor, reason=found.reason, at=at)
-        outbox.add(session, fact)
-        await ledger.book(session, "refund", payment, of=found.id, minor=found.amount_minor, at=at)
-        await payments.save(session, payment, at=at)
-    elif made.status is RefundStatus.FAILED:
-        await _fail(session, payment, found, at)
-    elif found.status is RefundStatus.SUCCEEDED:
-        return
-    await refunds.save(session, found.id, status=made.status, reference=made.id, due_at=at + _PROVIDER_WORKS)
-
-
-async def _fail(session: AsyncSession, payment: Payment, found: Refund, at: datetime) -> None:
-    log.error("refund.failed", refund_id=str(found.id), payment_id=str(payment.id))
-    was_counted = found.status is RefundStatus.SUCCEEDED
-    if was_counted:
-        await ledger.book(session, "refund_failure", payment, of=found.id, minor=found.amount_minor, at=at)
-    fact = payment.fail_refund(
-        refund_id=found.id, minor=found.amount_minor, reason=found.reason, was_counted=was_counted, at=at
-    )
-    outbox.add(session, fact)
-    await payments.save(session, payment, at=at)
-
-
-async def record_refused(till: Till, refund_id: UUID, code: str, *, at: datetime, is_promised: bool) -> None:
-    """Record that the provider refuses a pending refund; one that was promised to somebody is told of as failed."""
-    async with till.database.begin() as session:
-        payment, _ = await _lock_payment_of(session, refund_id)
-        found = await refunds.get(session, refund_id)
-        if found.status is not RefundStatus.PENDING:
-            return
-        log.error("refund.refused", refund_id=str(refund_id), code=code)
-        if is_promised:
-            await _fail(session, payment, found, at)
-        await refunds.save(session, refund_id, status=RefundStatus.FAILED, reference=None, due_at=at)
-
-
-async def execute_one(till: Till, *, at: datetime) -> bool:
-    """Execute the pending refund that is longest due; answers whether there was one."""
-    async with till.database.begin() as session:
-        refund_id = await refunds.take_due(session, now=at)
-    if refund_id is None:
-        return False
-    try:
-        await execute(till, refund_id, at=at, deadline=till.deadline())
-    except OutcomeUnknown:
-        async with till.database.begin() as session:
-            await refunds.postpone(session, refund_id, now=at)
-    except CallInvalid as invalid:
-        await record_refused(till, refund_id, invalid.code, at=at, is_promised=True)
-    return True

@@ -5,16 +5,19 @@ from datetime import datetime
 from uuid import UUID
 
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
-from services.payment.domain.attempts import KEYS_HOLD, PROCESSING_ERROR, AttemptStatus
+from services.payment.domain.attempts import KEYS_HOLD, PROCESSING_ERROR, STICKY_TRIES, AttemptStatus
 from services.payment.domain.intents import FINAL, UNSETTLED, Intent, IntentStatus
+from services.payment.domain.payment import Payment
 from services.payment.operations import recording
 from services.payment.operations.paying import confirmation_key, intent_key, intent_metadata
 from services.payment.operations.till import Till
 from services.payment.store import attempts, payments
 from services.payment.store.attempts import Standing
+from services.shared.failpoints import failpoint
 
-STICKY_TRIES = 3
-"""After so many errors of the provider for one key, it is taken to give that error for ever."""
+
+class _Ended(OutcomeUnknown):
+    """The attempt has its outcome from elsewhere."""
 
 
 async def settle_one(till: Till, *, at: datetime) -> bool:
@@ -23,8 +26,10 @@ async def settle_one(till: Till, *, at: datetime) -> bool:
         due = await attempts.take_due(session, now=at)
     if due is None:
         return False
+    failpoint("attempt.leased.before_settled")
     with suppress(OutcomeUnknown):
         await settle(till, due.payment_id, at=at)
+    failpoint("attempt.settled.before_postponed")
     async with till.database.begin() as session:
         await attempts.postpone(session, due.id, now=at)
     return True
@@ -42,11 +47,22 @@ async def settle(till: Till, payment_id: UUID, *, at: datetime) -> bool:
         return False
     try:
         intent = await _find_out(till, standing, at)
+        failpoint("attempt.found_out.before_recorded")
     except CallInvalid as invalid:
         await recording.record_invalid(till, standing.attempt.id, invalid.code, at=at)
     else:
         await recording.record(till, standing.attempt.id, intent, at=at)
     return True
+
+
+async def catch_up(till: Till, payment: Payment, *, at: datetime) -> None:
+    """The provider seems to have the money of a payment that has not succeeded here: ask, and record what is so.
+
+    :raises OutcomeUnknown: the provider did not answer.
+    """
+    if await settle(till, payment.id, at=at) or payment.intent_id is None:
+        return
+    await recording.record_missed(till, payment.id, await till.provider.retrieve(payment.intent_id), at=at)
 
 
 async def _find_out(till: Till, standing: Standing, at: datetime) -> Intent:
@@ -104,6 +120,11 @@ async def _open_again(till: Till, standing: Standing, at: datetime) -> str:
         currency=payment.currency,
         metadata=intent_metadata(payment.order_id, payment.id),
     )
+    failpoint("intent.opened_again.before_kept")
     async with till.database.begin() as session:
-        await payments.keep_intent(session, payment.id, intent.id, at=at)
-    return intent.id
+        now = await attempts.lock(session, standing.attempt.id)
+        if not now.attempt.is_awaited:
+            raise _Ended
+        kept = await payments.keep_intent(session, payment.id, intent.id, at=at)
+    failpoint("intent.kept_again.before_confirmed")
+    return kept

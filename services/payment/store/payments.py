@@ -27,10 +27,12 @@ SELECT payment.*, payable.state, payable.order_version, payable.order_status
 FROM payable JOIN payment ON payment.order_id = payable.order_id WHERE payment.id = :payment_id FOR UPDATE
 """)
 _KEEP_INTENT = text("""
-UPDATE payment SET intent_id = :intent_id, updated_at = :at WHERE id = :payment_id AND intent_id IS NULL
+UPDATE payment SET intent_id = COALESCE(intent_id, :intent_id), updated_at = :at WHERE id = :payment_id
+RETURNING intent_id
 """)
 _SAVE = text("""
 UPDATE payment SET status = :status, captured_minor = :captured_minor, refunded_minor = :refunded_minor,
+    disputed_minor = :disputed_minor, lost_minor = :lost_minor, owed_minor = :owed_minor,
     version = :version, updated_at = :at WHERE id = :id
 """)
 _CANCEL_AT = text("UPDATE payment SET cancel_due_at = :now WHERE id = :payment_id")
@@ -41,6 +43,14 @@ WHERE id = (
     SELECT id FROM payment WHERE cancel_due_at <= :now ORDER BY cancel_due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING *
 """)
+_REPAY_AT = text("UPDATE payment SET debt_due_at = :due_at WHERE id = :payment_id")
+_REPAYING = text("""
+UPDATE payment SET debt_tries = debt_tries + 1, debt_due_at = NULL WHERE id = :payment_id RETURNING debt_tries
+""")
+_FIND_DEBT = text("""
+SELECT id FROM payment WHERE debt_due_at <= :now AND disputed_minor = 0 ORDER BY debt_due_at LIMIT 1
+""")
+_DEBT_TRIES = text("SELECT debt_tries FROM payment WHERE id = :payment_id")
 _CANCEL_DONE = text("UPDATE payment SET cancel_due_at = NULL WHERE id = :payment_id")
 
 
@@ -93,9 +103,11 @@ async def lock(session: AsyncSession, payment_id: UUID) -> tuple[Payment, Payabl
     return rows.payment(row), rows.payable(row)
 
 
-async def keep_intent(session: AsyncSession, payment_id: UUID, intent_id: str, *, at: datetime) -> None:
-    """Remember a payment's one intent."""
-    await session.execute(_KEEP_INTENT, {"payment_id": payment_id, "intent_id": intent_id, "at": at})
+async def keep_intent(session: AsyncSession, payment_id: UUID, intent_id: str, *, at: datetime) -> str:
+    """Remember a payment's one intent; answers which that is."""
+    values = {"payment_id": payment_id, "intent_id": intent_id, "at": at}
+    kept: str = (await session.execute(_KEEP_INTENT, values)).scalar_one()
+    return kept
 
 
 async def save(session: AsyncSession, payment: Payment, *, at: datetime) -> None:
@@ -118,3 +130,26 @@ async def take_cancellation(session: AsyncSession, *, now: datetime) -> Payment 
 async def cancellation_done(session: AsyncSession, payment_id: UUID) -> None:
     """The intent takes no money any more."""
     await session.execute(_CANCEL_DONE, {"payment_id": payment_id})
+
+
+async def repay_at(session: AsyncSession, payment_id: UUID, *, due_at: datetime | None) -> None:
+    """Have what is owed refunded from then on; None leaves it alone."""
+    await session.execute(_REPAY_AT, {"payment_id": payment_id, "due_at": due_at})
+
+
+async def find_debt(session: AsyncSession, *, now: datetime) -> UUID | None:
+    """The payment whose debt is longest due; a dispute keeps it waiting."""
+    found: UUID | None = (await session.execute(_FIND_DEBT, {"now": now})).scalar()
+    return found
+
+
+async def repaying(session: AsyncSession, payment_id: UUID) -> int:
+    """Count another try to pay a locked payment's debt; answers how many there were."""
+    tries: int = (await session.execute(_REPAYING, {"payment_id": payment_id})).scalar_one()
+    return tries
+
+
+async def debt_tries(session: AsyncSession, payment_id: UUID) -> int:
+    """How often a payment's debt was tried to be paid again."""
+    tries: int = (await session.execute(_DEBT_TRIES, {"payment_id": payment_id})).scalar_one()
+    return tries

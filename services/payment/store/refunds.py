@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.domain.intents import RefundStatus
 from services.payment.domain.payment import Payment
-from services.payment.domain.refunds import Refund, automatic_refund_id
+from services.payment.domain.refunds import Pending, Refund
 from services.payment.store import rows
 
 LEASE = timedelta(seconds=30)
@@ -27,15 +27,16 @@ WHERE NOT EXISTS (
 ) RETURNING id
 """)
 _ADD = text("""
-INSERT INTO refund (id, payment_id, amount_minor, currency, reason, status, due_at, created_at)
-VALUES (:id, :payment_id, :amount_minor, :currency, :reason, 'pending', :due_at, :at)
-ON CONFLICT (id) DO UPDATE SET amount_minor = EXCLUDED.amount_minor, reason = EXCLUDED.reason, status = 'pending',
-    tries = 0, due_at = EXCLUDED.due_at, created_at = EXCLUDED.created_at
-WHERE refund.status = 'failed' AND refund.provider_reference IS NULL AND NOT refund.is_answered
+INSERT INTO refund (id, payment_id, amount_minor, currency, reason, status, is_automatic, due_at, created_at)
+VALUES (:id, :payment_id, :amount_minor, :currency, :reason, 'pending', :is_automatic, :due_at, :at)
+ON CONFLICT (id) DO NOTHING RETURNING id
 """)
 _PENDING = text("""
-SELECT COALESCE(sum(amount_minor), 0)::bigint FROM refund WHERE payment_id = :payment_id AND status = 'pending'
+SELECT COALESCE(sum(amount_minor), 0)::bigint AS whole,
+    COALESCE(sum(amount_minor) FILTER (WHERE is_promised), 0)::bigint AS promised
+FROM refund WHERE payment_id = :payment_id AND status = 'pending'
 """)
+_PROMISE = text("UPDATE refund SET is_promised = true WHERE id = :refund_id")
 _GET = text("SELECT * FROM refund WHERE id = :refund_id")
 _LIST = text("SELECT * FROM refund WHERE payment_id = :payment_id ORDER BY created_at, id")
 _FIND_BY_REFERENCE = text("""
@@ -54,6 +55,7 @@ UPDATE refund SET tries = tries + 1, due_at = :leased_until WHERE id = (
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id
 """)
+_HURRY = text("UPDATE refund SET due_at = :now, tries = 0 WHERE payment_id = :payment_id AND status = 'pending'")
 _POSTPONE = text("""
 UPDATE refund SET due_at = CAST(:now AS timestamptz) + LEAST(interval '1 hour', make_interval(
     secs => 0.5 * power(2, LEAST(tries, 13))))
@@ -92,34 +94,47 @@ class Planned:
     id: UUID
     amount_minor: int
     reason: str | None
+    is_automatic: bool = False
     due_at: datetime
     at: datetime
 
 
-async def add(session: AsyncSession, payment: Payment, planned: Planned) -> None:
-    """Insert a pending refund of a locked payment."""
-    await session.execute(_ADD, vars(planned) | {"payment_id": payment.id, "currency": payment.currency})
+async def add(session: AsyncSession, payment: Payment, planned: Planned) -> bool:
+    """Insert a pending refund of a locked payment; False when its id is taken."""
+    values = vars(planned) | {"payment_id": payment.id, "currency": payment.currency}
+    return (await session.execute(_ADD, values)).one_or_none() is not None
 
 
-async def add_automatic(session: AsyncSession, payment: Payment, *, reason: str, at: datetime) -> bool:
-    """Insert the refund of whatever is left of a locked payment, due at once; False when nothing is."""
-    left = await left_of(session, payment)
-    if left <= 0:
-        return False
-    refund_id = automatic_refund_id(payment.id, reason)
-    await add(session, payment, Planned(id=refund_id, amount_minor=left, reason=reason, due_at=at, at=at))
-    return True
+async def pending_of(session: AsyncSession, payment_id: UUID) -> Pending:
+    """The refunds of a locked payment that are under way."""
+    row = (await session.execute(_PENDING, {"payment_id": payment_id})).one()
+    return Pending(whole_minor=row.whole, promised_minor=row.promised)
 
 
 async def left_of(session: AsyncSession, payment: Payment) -> int:
     """What may still be refunded of a locked payment: what is pending counts as gone."""
-    pending: int = (await session.execute(_PENDING, {"payment_id": payment.id})).scalar_one()
-    return payment.captured_minor - payment.refunded_minor - pending
+    return payment.kept_minor - (await pending_of(session, payment.id)).whole_minor
+
+
+async def promise(session: AsyncSession, refund_id: UUID) -> None:
+    """Keep that the customer is owed what a refund is about."""
+    await session.execute(_PROMISE, {"refund_id": refund_id})
+
+
+async def hurry(session: AsyncSession, payment_id: UUID, *, now: datetime) -> None:
+    """Try whatever is pending at once."""
+    await session.execute(_HURRY, {"payment_id": payment_id, "now": now})
 
 
 async def get(session: AsyncSession, refund_id: UUID) -> Refund:
     """A refund that exists."""
     return rows.refund((await session.execute(_GET, {"refund_id": refund_id})).one())
+
+
+async def find(session: AsyncSession, refund_id: UUID) -> Refund | None:
+    """A refund."""
+    row = (await session.execute(_GET, {"refund_id": refund_id})).one_or_none()
+    return rows.refund(row) if row else None
 
 
 async def list_of(session: AsyncSession, payment_id: UUID) -> list[Refund]:

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.payment.domain.attempts import Attempt, AttemptStatus
-from services.payment.domain.intents import RefundStatus
+from services.payment.domain.disputes import Dispute
+from services.payment.domain.intents import DisputeStatus, RefundStatus
 from services.payment.domain.payables import Payable, PayableState
 from services.payment.domain.payment import Payment, PaymentStatus
 from services.payment.domain.refunds import Refund
@@ -35,6 +36,9 @@ def payment(row: Row[Any]) -> Payment:
         currency=row.currency,
         captured_minor=row.captured_minor,
         refunded_minor=row.refunded_minor,
+        disputed_minor=row.disputed_minor,
+        lost_minor=row.lost_minor,
+        owed_minor=row.owed_minor,
         intent_id=row.intent_id,
         version=row.version,
         created_at=row.created_at,
@@ -69,6 +73,22 @@ def refund(row: Row[Any]) -> Refund:
         status=RefundStatus(row.status),
         provider_reference=row.provider_reference,
         is_answered=row.is_answered,
+        is_promised=row.is_promised,
+        is_automatic=row.is_automatic,
         tries=row.tries,
         created_at=row.created_at,
+    )
+
+
+def dispute(row: Row[Any]) -> Dispute:
+    """From the columns of `dispute`."""
+    return Dispute(
+        id=row.id,
+        payment_id=row.payment_id,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        reason=row.reason,
+        status=DisputeStatus(row.status),
+        opened_at=row.opened_at,
+        updated_at=row.updated_at,
     )

@@ -18,6 +18,7 @@ WITH seen AS (
                 SELECT FROM attempt WHERE payment_id = payment.id AND status IN ('open', 'requires_action'))))
         WHEN 'refund' THEN EXISTS (
             SELECT FROM refund WHERE provider_reference = :object_id AND status = :status)
+        WHEN 'dispute' THEN false
         ELSE true END AS is_known,
     CASE :kind
         WHEN 'payment_intent' THEN EXISTS (

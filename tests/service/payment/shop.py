@@ -189,6 +189,8 @@ class Shop:
         return [fact["type"] for fact in await self.client.facts()]
 
     async def ledger(self) -> dict[str, int]:
-        """The balance of every account."""
-        rows = await self.client.rows("SELECT account, sum(amount_minor)::bigint AS s FROM ledger_entry GROUP BY 1")
+        """The balance of every account that has one."""
+        rows = await self.client.rows(
+            "SELECT account, sum(amount_minor)::bigint AS s FROM ledger_entry GROUP BY 1 HAVING sum(amount_minor) <> 0"
+        )
         return {row["account"]: row["s"] for row in rows}

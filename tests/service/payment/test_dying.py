@@ -8,7 +8,7 @@ import pytest
 from services.contracts.events import OrderShipped
 from services.payment.clients.provider_double import Fault, Gate
 from services.payment.domain.intents import Intent, IntentStatus, RefundStatus
-from services.payment.operations import recording, refunding
+from services.payment.operations import recording, returning
 from services.payment.operations.till import Till
 from tests.service.payment.banks import DoubleBank
 from tests.service.payment.shop import Shop
@@ -255,8 +255,8 @@ async def test_a_refund_that_was_made_since_is_not_made_again(shop: Shop, double
     made = (await shop.refund(payment_id, "10.00")).json()
     till = shop.client.runtime.part(Till)
 
-    again = await refunding.execute(till, UUID(made["id"]), at=shop.clock.now, deadline=till.deadline())
-    await refunding.record_refused(till, again.id, "too_late", at=shop.clock.now, is_promised=True)
+    again = await returning.execute(till, UUID(made["id"]), at=shop.clock.now, deadline=till.deadline())
+    await returning.record_refused(till, again.id, "too_late", at=shop.clock.now)
 
     assert again.provider_reference == made["provider_reference"]
     assert double.provider.count("refund") == 1
@@ -351,4 +351,4 @@ async def test_a_promised_refund_that_the_provider_refuses_is_told_as_failed(sho
     replay = await shop.refund(payment_id, "10.00")
     assert (replay.status_code, replay.json()["status"]) == (201, "failed")
     assert await shop.fact_types() == ["payment.succeeded", "payment.refund_failed"]
-    assert await shop.ledger() == {"stripe_clearing": 2500, "revenue": -2500}
+    assert await shop.ledger() == {"stripe_clearing": 2500, "revenue": -1500, "refunds_payable": -1000}

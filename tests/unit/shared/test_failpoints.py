@@ -39,6 +39,13 @@ def test_another_applications_failpoint_and_another_place_let_a_process_live(tmp
     assert another.exists()
 
 
+def test_a_watched_failpoint_tells_of_its_passage_and_lets_the_process_live(tmp_path: Path) -> None:
+    watched = failpoints.watch_for(tmp_path, "order", "order.placed.before_commit")
+
+    assert _run(tmp_path).stdout == "went on\n"
+    assert not watched.exists()
+
+
 def test_without_a_folder_nothing_is_looked_for(tmp_path: Path) -> None:
     failpoints.arm(tmp_path, "order", "order.placed.before_commit")
 

@@ -43,6 +43,29 @@ class StandIn:
     def fault(self, **fault: object) -> None:
         self.request("POST", "/_stand-in/faults", fault)
 
+    def dispute(self, **complaint: object) -> Any:
+        return json.loads(self.request("POST", "/_stand-in/disputes", complaint))
+
+    def decide(self, dispute: Any, outcome: str) -> Any:
+        path = f"/_stand-in/disputes/{dispute['id']}/close"
+        return json.loads(self.request("POST", path, {"outcome": outcome}))
+
+    def way(self, **unreliability: object) -> None:
+        self.request("PUT", "/_stand-in/webhooks", unreliability)
+
+    def send(self, **sending: object) -> int | None:
+        answer: dict[str, int | None] = json.loads(self.request("POST", "/_stand-in/webhooks/send", sending))
+        return answer["status"]
+
+    def advance(self, seconds: float) -> Any:
+        return json.loads(self.request("POST", "/_stand-in/clock", {"advance_seconds": seconds}))
+
+    @property
+    def movements(self) -> list[tuple[str, int, int]]:
+        """The type, the amount and the fee of every balance transaction, oldest first."""
+        page = self.client.v1.balance_transactions.list(params={"limit": 100})
+        return [(one.type, one.amount, one.fee) for one in reversed(page.data)]
+
     def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}

@@ -21,6 +21,7 @@ class Shop:
     answers: list[int] = field(default_factory=list)
     attempts: int = 0
     events: list[Any] = field(default_factory=list)
+    secret: str = SECRET
 
     @property
     def url(self) -> str:
@@ -33,8 +34,12 @@ class Shop:
     def take(self, body: bytes, signature: str) -> int:
         self.attempts += 1
         status = self.answers.pop(0) if self.answers else 200
-        if status == 200:
-            self.events.append(stripe.Webhook.construct_event(body, signature, SECRET))
+        if status != 200:
+            return status
+        try:
+            self.events.append(stripe.Webhook.construct_event(body, signature, self.secret))
+        except stripe.SignatureVerificationError:
+            return 400
         return status
 
 

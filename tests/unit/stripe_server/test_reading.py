@@ -50,7 +50,7 @@ def test_ids_are_expanded_into_objects_along_a_path(stand_in: StandIn) -> None:
     one = stand_in.intents.retrieve(paid.id, params={"expand": ["latest_charge.balance_transaction", "customer"]})
     listed = stand_in.intents.list(params={"expand": ["data.latest_charge"]})
 
-    assert one.latest_charge.balance_transaction.net == 9_680
+    assert one.latest_charge.balance_transaction.net == 9_835
     assert listed.data[0].latest_charge.id == paid.latest_charge
 
 

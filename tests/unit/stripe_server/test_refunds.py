@@ -89,5 +89,5 @@ def test_every_movement_of_money_is_in_the_balance(stand_in: StandIn) -> None:
 
     assert [(one.type, one.amount, one.fee, one.net) for one in movements] == [
         ("refund", -4_000, 0, -4_000),
-        ("charge", 10_000, 320, 9_680),
+        ("charge", 10_000, 165, 9_835),
     ]

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 import stripe
 
-from services.local.stripe_server import webhooks
-from services.local.stripe_server.records import Delivery
+from services.local.stripe_server import signing, webhooks
 from tests.unit.stripe_server.conftest import StandIn, running
 from tests.unit.stripe_server.hooks import SECRET, Shop, wait_for
 
@@ -44,7 +44,7 @@ def test_an_owed_event_survives_a_restart(tmp_path: Path, shop: Shop) -> None:
 def test_a_signature_is_one_that_the_sdk_accepts() -> None:
     body = json.dumps({"id": "evt_1", "object": "event", "type": "charge.refunded"}).encode()
 
-    header = webhooks.signature(body, secret=SECRET, at=1_700_000_000)
+    header = signing.signature(body, secrets=(SECRET,), at=1_700_000_000)
 
     assert stripe.WebhookSignature.verify_header(body.decode(), header, SECRET)
 
@@ -56,9 +56,12 @@ def test_pauses_double_up_to_half_a_minute() -> None:
 
 
 async def test_a_shop_that_is_away_has_not_confirmed() -> None:
-    delivery = Delivery("evt_1", 1, b"{}")
-
     async with aiohttp.ClientSession() as session:
-        confirmed = await webhooks.deliver(session, delivery, url="http://127.0.0.1:9/", secret=SECRET, at=1)
+        status = await webhooks.send(session, b"{}", url="http://127.0.0.1:9/", signature="t=1,v1=0")
 
-    assert not confirmed
+    assert (status, webhooks.confirms(status)) == (None, False)
+
+
+@pytest.mark.parametrize(("status", "confirms"), [(200, True), (299, True), (199, False), (302, False), (599, False)])
+def test_only_success_confirms(status: int, *, confirms: bool) -> None:
+    assert webhooks.confirms(status) is confirms

@@ -1,0 +1,93 @@
+"""The provider's records against ours: the same money moved there and here, and nobody was charged twice."""
+
+from services.local.audit.checks import STAND_IN, Compare, Count, Found, Join, Row, Rows, Side, Times, Told
+
+CHARGED_TWICE = """
+SELECT json_extract(body, '$.metadata.order_id') AS subject, count(*) AS charges,
+    group_concat(json_extract(body, '$.payment_intent')) AS intents
+FROM object WHERE kind = 'charge' AND json_extract(body, '$.status') = 'succeeded'
+GROUP BY 1 HAVING count(*) > 1
+"""
+_MOVED = """
+WITH moved AS (
+    SELECT json_extract(body, '$.source') AS source, json_extract(body, '$.type') AS type,
+        json_extract(body, '$.amount') AS amount, created
+    FROM object WHERE kind = 'balance_transaction'
+)
+SELECT json_extract(object.body, '$.payment_intent') AS id,
+    max(json_extract(object.body, '$.metadata.order_id')) AS order_id,
+    sum(CASE WHEN type = 'charge' THEN amount ELSE 0 END) AS captured,
+    sum(CASE WHEN type IN ('refund', 'refund_failure') THEN -amount ELSE 0 END) AS refunded,
+    max(moved.created) < :before AS is_settled
+FROM moved JOIN object ON object.id = moved.source
+WHERE type IN ('charge', 'refund', 'refund_failure')
+GROUP BY 1 ORDER BY 1
+"""
+_PAYMENT = """
+SELECT intent_id AS id, payment.id AS payment_id, order_id, captured_minor, refunded_minor,
+    coalesce(refunds.pending, 0) AS pending_minor, coalesce(attempts.is_settled, true)
+        AND coalesce(refunds.is_settled, true) AND payment.updated_at < %(before)s AS is_settled
+FROM payment
+LEFT JOIN (
+    SELECT payment_id, sum(amount_minor) FILTER (WHERE status = 'pending')::bigint AS pending,
+        bool_and(created_at < %(before)s) AS is_settled
+    FROM refund GROUP BY payment_id
+) AS refunds ON refunds.payment_id = payment.id
+LEFT JOIN (
+    SELECT payment_id, bool_and(status <> 'open' OR at + interval '40 seconds' < %(before)s) AS is_settled
+    FROM attempt GROUP BY payment_id
+) AS attempts ON attempts.payment_id = payment.id
+WHERE intent_id IS NOT NULL ORDER BY intent_id COLLATE "C"
+"""
+
+
+def _is_settled(found: Found) -> bool:
+    return all(side.is_settled for side in (found.provider, found.ours) if side is not None)
+
+
+def _capture_differs(found: Found, _: Times) -> Told | None:
+    if not _is_settled(found):
+        return None
+    there = found.provider.captured if found.provider else 0
+    here = found.ours.captured_minor if found.ours else 0
+    return {"order_id": _order_of(found), "at_provider": there, "here": here} if there != here else None
+
+
+def _refund_differs(found: Found, _: Times) -> Told | None:
+    """The provider books a refund when it takes it, we when it went through: in between it is pending here."""
+    if not _is_settled(found):
+        return None
+    there = found.provider.refunded if found.provider else 0
+    least = found.ours.refunded_minor if found.ours else 0
+    most = least + (found.ours.pending_minor if found.ours else 0)
+    if least <= there <= most:
+        return None
+    return {"order_id": _order_of(found), "at_provider": there, "here": least, "pending_here": most - least}
+
+
+def _order_of(found: Found) -> Row:
+    return found.ours.order_id if found.ours else found.provider.order_id
+
+
+ROWS = (Rows(invariant="I4", name="charged-twice", service=STAND_IN, finds=CHARGED_TWICE),)
+MONEY = Join(
+    sides={"provider": Side(service=STAND_IN, rows=_MOVED), "ours": Side(service="payment", rows=_PAYMENT)},
+    compares=(
+        Compare(invariant="I5", name="capture-differs", wrong=_capture_differs),
+        Compare(invariant="I5", name="refund-differs", wrong=_refund_differs),
+    ),
+)
+COUNTS = (
+    Count(
+        invariant="I4",
+        noun="charges",
+        service=STAND_IN,
+        counts="SELECT count(*) FROM object WHERE kind = 'charge'",
+    ),
+    Count(
+        invariant="I5",
+        noun="balance transactions",
+        service=STAND_IN,
+        counts="SELECT count(*) FROM object WHERE kind = 'balance_transaction'",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Killing processes at random under load, and the proof that nothing is lost: the program behind `./sidecart chaos`."""

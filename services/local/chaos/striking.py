@@ -1,0 +1,161 @@
+"""Doing it: kills, pauses and rolls by signals to the recorded processes, the provider's faults through its door."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+import aiohttp
+import psutil
+import psycopg
+
+from services.local import health
+from services.local.chaos.schedule import Deed, Strike, Victim
+from services.local.plan import Plan
+from services.local.system import System
+from services.local.topology import LOOPBACK
+from services.shared.relay import LOCK
+
+_COMES_BACK_WITHIN = 60.0
+_POLL = 0.05
+_HOLDER = """
+SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND datname = current_database()
+  AND (classid::bigint << 32 | objid::bigint) = %s
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Struck:
+    """What was done, when by the clock of the histories, and to which process ids."""
+
+    strike: Strike
+    time: float
+    pids: tuple[int, ...]
+
+
+@dataclass
+class Striker:
+    """Whoever does it. What was stopped goes on when the block around `working` ends, whatever happens."""
+
+    system: System
+    done: list[Struck] = field(default_factory=list)
+    _paused: set[psutil.Process] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Until the end of the block; after it nothing is paused and the provider behaves."""
+        try:
+            yield
+        finally:
+            _resume(self._paused)
+            await self._provider("DELETE")
+
+    async def do(self, strike: Strike) -> None:
+        """Do one thing, and write down that it was done."""
+        deeds = {Deed.KILL: self._kill, Deed.PAUSE: self._pause, Deed.ROLL: self._roll, Deed.PROVIDER: self._trouble}
+        await deeds[strike.deed](strike)
+
+    def _note(self, strike: Strike, *struck: psutil.Process) -> None:
+        self.done.append(Struck(strike=strike, time=time.time(), pids=tuple(process.pid for process in struck)))
+
+    async def _kill(self, strike: Strike) -> None:
+        names = strike.names
+        if strike.kind == Victim.RELAY_HOLDER:
+            names = (await asyncio.to_thread(self._relay_holder, names[0]),)
+        processes = [await self._alive(name) for name in names]
+        for process in processes:
+            _send(process, signal.SIGKILL)
+        self._note(strike, *processes)
+
+    async def _alive(self, name: str) -> psutil.Process:
+        """The process as soon as it runs; it may be starting again after an earlier strike.
+
+        :raises TimeoutError: it does not come back.
+        """
+        async with asyncio.timeout(_COMES_BACK_WITHIN):
+            while (process := self.system.processes[name].process()) is None:  # noqa: ASYNC110 - the supervisor's doing
+                await asyncio.sleep(_POLL)
+        return process
+
+    def _relay_holder(self, service: str) -> str:
+        """The process that holds the relay lock of a service's database; the service itself when nobody does now."""
+        url = Plan(self.system.state, self.system.ports).cluster.url(service)
+        try:
+            with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
+                found = connection.execute(_HOLDER, [LOCK]).fetchone()
+        except psycopg.OperationalError:
+            return service
+        return (_owner(self.system, found[0]) if found else None) or service
+
+    async def _pause(self, strike: Strike) -> None:
+        family = _family(await self._alive(strike.names[0]))
+        for member in family:
+            _send(member, signal.SIGSTOP)
+        self._paused |= set(family)
+        self._note(strike, *family)
+        await asyncio.sleep(strike.seconds)
+        _resume(family)
+        self._paused -= set(family)
+
+    async def _roll(self, strike: Strike) -> None:
+        """End services in good order, one after another, each when the one before has come back."""
+        for name in strike.names:
+            process = await self._alive(name)
+            _send(process, signal.SIGTERM)
+            self._note(strike, process)
+            await health.becomes_true(partial(self._is_back, name, process), within=_COMES_BACK_WITHIN)
+
+    async def _is_back(self, name: str, gone: psutil.Process) -> bool:
+        now = self.system.processes[name]
+        return now.pid != gone.pid and await health.answers(now.probe)
+
+    async def _trouble(self, strike: Strike) -> None:
+        if await self._provider("POST", dict(strike.fault)):
+            self._note(strike)
+            await asyncio.sleep(strike.seconds)
+            await self._provider("DELETE")
+
+    async def _provider(self, method: str, fault: dict[str, object] | None = None) -> bool:
+        """Ask the stand-in for a fault, or for none; one that is away just now has no faults."""
+        url = f"http://{LOOPBACK}:{self.system.ports.stripe}/_stand-in/faults"
+        timeout = aiohttp.ClientTimeout(total=5)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.request(method, url, json=fault) as answer,
+            ):
+                return answer.ok
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and those that it has started, such as PostgreSQL's."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return [process]
+
+
+def _send(process: psutil.Process, signal_number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal_number)
+
+
+def _resume(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        _send(process, signal.SIGCONT)
+
+
+def _owner(system: System, port: int) -> str | None:
+    """The name of the process whose end of a connection is this port."""
+    for name, running in system.processes.items():
+        process = running.process()
+        with contextlib.suppress(psutil.Error):
+            if process and any(one.laddr.port == port for one in process.net_connections("tcp")):
+                return name
+    return None
