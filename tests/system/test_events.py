@@ -30,7 +30,7 @@ from tests.system.test_boundaries import asked, port
 
 SERVICES = ("user", "product", "inventory", "order", "payment", "notification")
 EVER = "1970-01-01"
-FADING = {"outbox", "inbox", "alembic_version", "product_change"}
+FADING = {"outbox", "inbox", "alembic_version", "product_change", "reconciliation_run"}
 """What a replay may touch: when facts were published, what was heard, what an index has to look at again."""
 WAITING = """
 SELECT 1 FROM payment
@@ -216,7 +216,7 @@ async def test_a_letter_that_nobody_can_read_is_listed_shown_and_dropped_by_a_pe
     )
 
     assert {one["service"] for one in letters} == {"inventory", "order", "payment", "notification"}
-    assert all("unparsable" in one["letter"] for one in letters)
+    assert [one["letter"] for one in letters if "unparsable" not in one["letter"]] == []
     assert sidecart(system, "dead-letters", "show", id_).count("unparsable") == 4
     assert "4 letters dropped" in sidecart(system, "dead-letters", "drop", id_, "--yes")
     sidecart(system, "dead-letters", "show", id_, code=1)

@@ -15,7 +15,7 @@ from tests.service.stateful import Run, explore, staged
 
 
 class Stock(RuleBasedStateMachine):
-    """Two products, four orders, one service."""
+    """Two products, three orders, one service."""
 
     def __init__(self, run: Run, inventory: Inventory) -> None:
         super().__init__()
@@ -26,6 +26,10 @@ class Stock(RuleBasedStateMachine):
     @initialize()
     def open_the_shop(self) -> None:
         self.products = self.run(self.inventory.stocked(*[0] * PRODUCTS))
+        for product in range(PRODUCTS):
+            self.one_thing_happens(("count", product, 8))
+        for order in range(ORDERS):
+            self.one_thing_happens(("reserve", order, {0: 1, 1: 2}))
 
     @rule(step=STEPS)
     def one_thing_happens(self, step: Step) -> None:
@@ -51,18 +55,17 @@ class Stock(RuleBasedStateMachine):
 
         assert set(answers) == {expected, again}
 
-    @rule()
-    def inboxes_are_forgotten(self) -> None:
+    @rule(step=STEPS)
+    def one_thing_happens_twice_to_a_service_that_forgets(self, step: Step) -> None:
+        self.one_thing_happens(step)
         self.run(self.inventory.rows("DELETE FROM inbox"))
+        self.one_thing_happens(step)
 
     @invariant()
     def the_stock_is_what_the_model_says(self) -> None:
         assert self.run(self._levels()) == self.model.levels()
         assert all(0 <= reserved <= on_hand for on_hand, reserved in self.model.levels())
         assert self.run(self._states()) == self.model.state
-
-    @invariant()
-    def the_ledger_sums_to_the_levels(self) -> None:
         assert self.run(self.inventory.ledger_differences()) == []
 
     async def _play_at_once(self, steps: list[Step]) -> tuple[list[str], list[tuple[int, int]]]:
@@ -90,4 +93,4 @@ class Stock(RuleBasedStateMachine):
 
 def test_the_stock_is_what_the_model_says(world: World) -> None:
     with staged(opened(world)) as (run, inventory):
-        explore(lambda: Stock(run, inventory), examples=12, steps=15)
+        explore(lambda: Stock(run, inventory), examples=8, steps=25)
