@@ -203,6 +203,7 @@ async def test_an_event_whose_store_is_away_for_longer_than_its_retries_is_handl
 async def test_a_letter_that_nobody_can_read_is_listed_shown_and_dropped_by_a_person(system: System) -> None:
     id_ = str(uuid4())
     poison = {"id": id_, "specversion": "1.0", "source": "test", "type": "order.paid", "data": {"note": "\x00"}}
+    poison |= {"datacontenttype": "application/json"}
     headers = {"dapr-api-token": system.secrets["dapr-api-token-order"], "content-type": "application/cloudevents+json"}
     url = f"http://127.0.0.1:{port(system, 'order.sidecar')}/v1.0/publish/events/{Topic.ORDERS}"
     assert (await asked("POST", url, headers, poison))[0] == HTTPStatus.NO_CONTENT
