@@ -27,13 +27,13 @@ _LATER: Mapping[str, Sequence[str]] = {
 _EVERYWHERE = "UPDATE parked_letter SET next_at = now() WHERE state = 'parked' AND next_at > now()"
 _EXPIRE = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
 _ASK = "UPDATE hold SET ask_at = now(), confirmed = false WHERE order_id = %s AND state = 'held'"
-_IS_ASKED = "SELECT FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
+_IS_ASKED = "SELECT 1 AS found FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
 _DEBTS = "SELECT count(*) AS debts FROM outbox WHERE published_at IS NULL"
 _FACT = """
 SELECT event_id, topic, type, data FROM outbox
 WHERE type = %s AND (data->>'order_id' = %s OR data->>'product_id' = %s) LIMIT 1
 """
-_IS_PARKED = "SELECT FROM parked_letter WHERE id = %s"
+_IS_PARKED = "SELECT 1 AS found FROM parked_letter WHERE id = %s"
 
 
 class Clocks:

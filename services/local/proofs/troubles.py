@@ -63,7 +63,7 @@ async def dispute(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     opened = await shop.provider("POST", "/disputes", {"payment_intent": payment["provider_reference"]})
     await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CONFLICT, json=PART, key=str(uuid4()))
     await shop.provider("DELETE", "/webhooks")
-    await until(lambda: ada.see(path), lambda told: told["status"] == "disputed", "the dispute being known")
+    await ada.payment_becomes(payment["id"], "disputed")
     await reach("decide")
     verdict = "lost" if outcome is Outcome.DECLINED else "won"
     await shop.provider("POST", f"/disputes/{opened['id']}/close", {"outcome": verdict})
