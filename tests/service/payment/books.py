@@ -38,11 +38,13 @@ class Books:
     def balance(self) -> BalanceDouble:
         return self.provider.balance
 
-    async def sale(self, **parts: Any) -> Sale:
+    async def sale(self, method: str = "pm_card_visa") -> Sale:
         """An order that was paid and knows it."""
-        order, payment_id = await self.shop.paid(**parts)
+        order = await self.shop.order()
+        answer = await self.shop.pay(order, method, key=str(order.id))
+        assert answer.status_code == 201, answer.text
         await self.shop.tell(order, OrderPaid, 2)
-        return Sale(order, payment_id, (await self.shop.read(payment_id))["provider_reference"])
+        return Sale(order, answer.json()["id"], answer.json()["provider_reference"])
 
     async def shipped(self, method: str = "pm_card_visa") -> Sale:
         """An order that was paid and shipped."""
@@ -53,16 +55,15 @@ class Books:
     async def unheard(self) -> Sale:
         """An order that was declined here and charged at the provider afterwards, which told nobody."""
         order = await self.shop.order()
-        declined = await self.shop.pay(order, "pm_card_chargeDeclined")
+        declined = await self.shop.pay(order, "pm_card_chargeDeclined", key=str(order.id))
         intent_id = next(reversed(self.provider.accounts))
         await self.provider.confirm(intent_id, key=f"elsewhere:{order.id}", payment_method="pm_card_visa")
         return Sale(order, declined.json()["payment_id"], intent_id)
 
     async def by_hand(self, sale: Sale, minor: int) -> str:
         """A refund that somebody made at the provider; answers its id there."""
-        made = await self.provider.refund(
-            sale.intent_id, key=f"hand:{len(self.provider.calls)}", amount_minor=minor, refund_id="by-hand"
-        )
+        name = f"hand-{len(self.provider.calls)}"
+        made = await self.provider.refund(sale.intent_id, key=name, amount_minor=minor, refund_id=name)
         return made.id
 
     def alter(self, source: str | None = None, **change: Any) -> None:
