@@ -25,7 +25,12 @@ from services.local.refusals import Refusal
 from services.local.system import System
 from services.shared import failpoints
 
-_ENV = {"SIDECART_RATE_LIMIT_FACTOR": "1000"}
+_ENV = {
+    "SIDECART_RATE_LIMIT_FACTOR": "1000",
+    "SIDECART_RECONCILIATION_SECONDS": "86400",
+    "SIDECART_RECONCILIATION_GRACE_SECONDS": "0",
+}
+"""Nobody is held up by limits; reconciliation is asked for, and repairs at once."""
 _JOURNEY_SECONDS = 180.0
 _PASSING_SECONDS = 5.0
 _CONVERGING_SECONDS = 30.0
