@@ -182,7 +182,7 @@ class Sweep:
             async with asyncio.timeout(_JOURNEY_SECONDS), Shop.visited(self.system) as shop:
                 await self._play(shop, case, armed)
                 findings = await self._converged(shop)
-        except (Refusal, TimeoutError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever breaks a case is told of it, and the others go on
             return f"{type(error).__name__}: {error}", await self._fresh(sources_of(self.system))
         finally:
             _disarm(armed)
