@@ -70,6 +70,22 @@ async def dispute(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     await until(lambda: ada.see(path), lambda told: [one["status"] for one in told["disputes"]] == [verdict], verdict)
 
 
+async def reconcile(shop: Shop, outcome: Outcome, reach: Reach) -> None:
+    """Money went back by hand at the provider: a reconciliation finds it there and books it here."""
+    _, ada, order = await ordered(shop, reach)
+    payment = await paid(shop, ada, order, outcome)
+    await shop.pay_back_by_hand(payment["provider_reference"], minor=500)
+    await asyncio.to_thread(shop.clocks.forget_mirror)
+    await reach("reconcile")
+
+    async def reconciled() -> Json:
+        answers = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT)
+        await shop.staff.ask("POST", "/payments/reconciliation", *answers)
+        return await ada.see(f"/payments/{payment['id']}")
+
+    await until(reconciled, lambda told: told["status"] == "partially_refunded", "the refund being known")
+
+
 def _hurried(shop: Shop, ask: Callable[[], Awaitable[Json]]) -> Callable[[], Awaitable[Json]]:
     async def hurried() -> Json:
         await asyncio.to_thread(shop.clocks.hurry)
