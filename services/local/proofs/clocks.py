@@ -26,7 +26,7 @@ _LATER: Mapping[str, Sequence[str]] = {
 }
 _EVERYWHERE = "UPDATE parked_letter SET next_at = now() WHERE state = 'parked' AND next_at > now()"
 _EXPIRE = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
-_ASK = "UPDATE hold SET ask_at = now(), confirmed = false WHERE order_id = %s AND state = 'held'"
+_ASK = "UPDATE hold SET ask_at = now(), confirmed = false, follow_at = NULL WHERE order_id = %s AND state = 'held'"
 _IS_ASKED = "SELECT 1 AS found FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
 _FORGET_MIRROR = "DELETE FROM provider_movement"
 _DEBTS = "SELECT count(*) AS debts FROM outbox WHERE published_at IS NULL"

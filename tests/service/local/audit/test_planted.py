@@ -227,12 +227,12 @@ PLANTED = [
     wrong(
         "abandoned-hold-kept hold-untold hold-unaccounted reserved-unheld",
         "inventory",
-        "UPDATE hold SET state = 'held', confirmed = true WHERE order_id = %(abandoned)s",
+        "UPDATE hold SET state = 'held', confirmed = true, follow_at = now() WHERE order_id = %(abandoned)s",
     ),
     wrong(
         "pending-without-stock hold-untold hold-unaccounted reserved-unheld",
         "inventory",
-        "UPDATE hold SET state = 'released' WHERE order_id = %(pending)s",
+        "UPDATE hold SET state = 'released', follow_at = NULL WHERE order_id = %(pending)s",
     ),
     wrong("amount-differs", "payment", "UPDATE payment SET user_id = gen_random_uuid() WHERE order_id = %(paid)s"),
     wrong(
@@ -279,7 +279,8 @@ PLANTED = [
     wrong(
         "hold-unconfirmed",
         "inventory",
-        "UPDATE hold SET confirmed = false, ask_at = now() + interval '1 hour' WHERE order_id = %(pending)s",
+        "UPDATE hold SET confirmed = false, ask_at = now() + interval '1 hour', follow_at = NULL"
+        " WHERE order_id = %(pending)s",
     ),
     wrong("disputes-unaccounted", "payment", "UPDATE payment SET disputed_minor = 1 WHERE order_id = %(paid)s"),
     wrong("debt-overdue", "payment", "UPDATE payment SET debt_due_at = now() WHERE order_id = %(paid)s"),
