@@ -35,7 +35,6 @@ _JOURNEY_SECONDS = 180.0
 _PASSING_SECONDS = 5.0
 _CONVERGING_SECONDS = 30.0
 _POLL_SECONDS = 0.2
-_SCOUTED_FOR_A_SAMPLE = 3
 START = "begin"
 """The part of every journey before its first named one."""
 
@@ -242,14 +241,12 @@ def all_targets() -> list[Target]:
 
 
 def scouted(options: Options) -> Iterable[tuple[str, Outcome]]:
-    """The journeys to scout: all with every outcome, for a sample a few of them, the first among these."""
+    """The journeys to scout: all with every outcome; for a sample one for each outcome."""
     every = [(journey, outcome) for journey in JOURNEYS for outcome in Outcome]
     if options.sample is None:
         return every
     draw = random.Random(options.seed)  # noqa: S311 - the same for the same seed
-    names, outcomes = list(JOURNEYS), draw.sample(list(Outcome), len(Outcome))
-    others = draw.sample(names[1:], _SCOUTED_FOR_A_SAMPLE - 1)
-    return list(zip([names[0], *others], outcomes, strict=False))
+    return list(zip(draw.sample(list(JOURNEYS), len(Outcome)), draw.sample(list(Outcome), len(Outcome)), strict=True))
 
 
 def chosen(passages: Mapping[tuple[Target, Outcome], Sequence[Passage]], options: Options) -> list[Case]:
