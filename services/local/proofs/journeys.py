@@ -35,4 +35,4 @@ JOURNEYS: Mapping[str, Journey] = {
         troubles.reconcile,
     )
 }
-"""By name; the first passes most points, the last reads more than a page of the provider's balance by then."""
+"""By name; the last one reads more than a page of the provider's balance, once the others have been played."""
