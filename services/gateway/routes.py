@@ -102,6 +102,7 @@ ROUTES: tuple[Route, ...] = (
     _user("GET", "/payments/{id}", "payment"),
     _user("POST", "/payments/{id}/refund", "payment", seconds=15.0),
     _user("GET", "/payments/reconciliation/latest", "payment"),
+    _user("POST", "/payments/reconciliation", "payment"),
     _anyone("POST", "/webhooks/stripe", "payment", counted=Counted.WEBHOOK),
     _user("GET", "/notifications", "notification"),
     _user("GET", "/notifications/preferences", "notification"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from services.local import boot, checks, console, doctor, journal, seeding
+from services.local import boot, checks, console, doctor, journal, reconciliation, seeding
 from services.local.audit import commands as auditing
 from services.local.chaos import commands as chaos
 from services.local.console import Steps
@@ -117,7 +117,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
     asyncio.run(boot.run(options, console.out.print, _nothing_more))
 
 
-for group in (commands, auditing, event_commands, chaos, proofs):
+for group in (commands, auditing, event_commands, reconciliation, chaos, proofs):
     group.register(app)
 
 

@@ -2,19 +2,29 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 
 from services.payment import api, subscriptions
 from services.payment.clients import stripe_provider
 from services.payment.clients.provider import Provider
+from services.payment.operations import reconciling
 from services.payment.operations.closing import cancel_one_intent
 from services.payment.operations.debts import repay_one
 from services.payment.operations.hearing import act_on_one
+from services.payment.operations.reconciling import Pace, Reconciler
 from services.payment.operations.returning import execute_one
 from services.payment.operations.settling import settle_one
 from services.payment.operations.till import Till
-from services.payment.settings import API_KEY, CALL_SECONDS, WEBHOOK_SECRET, PaymentSettings
+from services.payment.settings import (
+    API_KEY,
+    CALL_SECONDS,
+    OVERLAP_SECONDS,
+    RECONCILIATION_PATIENCE_SECONDS,
+    WEBHOOK_SECRET,
+    PaymentSettings,
+)
 from services.shared import service
 from services.shared.runtime import Runtime, Start, runtime_of
 from services.shared.timers import Timer
@@ -38,7 +48,9 @@ def create(start: Start, settings: PaymentSettings, connect: Connect | None = No
                 webhook_secret=runtime.secrets[WEBHOOK_SECRET],
             )
             runtime.add(till)
-            yield
+            async with reconciling.opened(till, _pace(settings)) as reconciler:
+                runtime.add(reconciler)
+                yield
 
     return service.create_app(
         "payment",
@@ -46,8 +58,17 @@ def create(start: Start, settings: PaymentSettings, connect: Connect | None = No
         settings=settings,
         routers=api.routers,
         events=subscriptions.door,
-        timers=timers,
+        timers=[*timers, reconciliation],
         lifespan=lifespan,
+    )
+
+
+def _pace(settings: PaymentSettings) -> Pace:
+    return Pace(
+        every=timedelta(seconds=settings.sidecart_reconciliation_seconds),
+        overlap=timedelta(seconds=OVERLAP_SECONDS),
+        grace=timedelta(seconds=settings.sidecart_reconciliation_grace_seconds),
+        patience=timedelta(seconds=RECONCILIATION_PATIENCE_SECONDS),
     )
 
 
@@ -85,6 +106,11 @@ async def _cancellations(runtime: Runtime) -> bool:
     return await cancel_one_intent(runtime.part(Till), at=runtime.clock())
 
 
+async def _reconciliation(runtime: Runtime) -> bool:
+    await runtime.part(Reconciler).when_due()
+    return False
+
+
 timers = [
     Timer(name="webhooks", seconds=0.5, step=_webhooks),
     Timer(name="refunds", seconds=1, step=_refunds),
@@ -92,6 +118,8 @@ timers = [
     Timer(name="attempts", seconds=1, step=_attempts),
     Timer(name="cancellations", seconds=5, step=_cancellations),
 ]
+reconciliation = Timer(name="reconciliation", seconds=5, step=_reconciliation)
+"""Looks whether it is time: how often it is, the settings say."""
 
 
 def main() -> None:

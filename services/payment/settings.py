@@ -6,6 +6,10 @@ API_KEY = "stripe-api-key"
 WEBHOOK_SECRET = "stripe-webhook-secret"  # noqa: S105 - the name of a secret
 CALL_SECONDS = 8.0
 """After this long without an answer from the provider the outcome counts as unknown."""
+OVERLAP_SECONDS = 120.0
+"""How much of the provider's balance is read again: its times are whole seconds, and may be told late."""
+RECONCILIATION_PATIENCE_SECONDS = 7.0
+"""How long a request waits for a reconciliation: less than the sidecar waits for the request."""
 
 
 class PaymentSettings(Settings):
@@ -15,3 +19,7 @@ class PaymentSettings(Settings):
     """The address of the stand-in; unset means Stripe itself."""
     sidecart_payment_return_url: str | None = None
     """Where customers come back to after they have authenticated."""
+    sidecart_reconciliation_seconds: float = 300
+    """How often orders, ledger and provider are compared."""
+    sidecart_reconciliation_grace_seconds: float = 300
+    """For so long a difference may still come right by itself: it is late, not wrong."""

@@ -87,6 +87,10 @@ KEY_TOOK_TWO_BODIES = """
 SELECT key AS subject, principal, group_concat(DISTINCT lines) AS lines FROM operation
 WHERE f = 'place' AND outcome = 'ok' GROUP BY principal, key HAVING count(DISTINCT lines) > 1
 """
+ORDER_WAS_GIVEN_TWICE = """
+SELECT order_id AS subject, principal, group_concat(DISTINCT key) AS keys FROM operation
+WHERE f = 'place' AND outcome = 'ok' GROUP BY order_id HAVING count(DISTINCT key) > 1
+"""
 _ASKED = """
 SELECT order_id AS id, max(principal) AS user_id,
     max(f = 'place') AS was_placed, max(f = 'place' AND outcome = 'ok') AS is_placed,
@@ -163,6 +167,7 @@ def _refund_lost(found: Found, _: Times) -> Told | None:
 ROWS = (
     Rows(invariant="I2", name="key-gave-two-orders", service=HISTORY, finds=KEY_GAVE_TWO_ORDERS),
     Rows(invariant="I2", name="key-took-two-bodies", service=HISTORY, finds=KEY_TOOK_TWO_BODIES),
+    Rows(invariant="I2", name="order-given-twice", service=HISTORY, finds=ORDER_WAS_GIVEN_TWICE),
 )
 OPERATIONS = Join(
     sides={

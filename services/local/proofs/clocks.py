@@ -21,18 +21,20 @@ _LATER: Mapping[str, Sequence[str]] = {
         "UPDATE refund SET due_at = now() WHERE status = 'pending' AND due_at > now()",
         "UPDATE webhook_event SET due_at = now() WHERE processed_at IS NULL AND due_at > now()",
         "UPDATE payment SET cancel_due_at = now() WHERE cancel_due_at > now()",
+        "UPDATE payment SET debt_due_at = now() WHERE debt_due_at > now()",
     ),
 }
 _EVERYWHERE = "UPDATE parked_letter SET next_at = now() WHERE state = 'parked' AND next_at > now()"
 _EXPIRE = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
-_ASK = "UPDATE hold SET ask_at = now() WHERE order_id = %s AND state = 'held'"
-_IS_ASKED = "SELECT FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
+_ASK = "UPDATE hold SET ask_at = now(), confirmed = false WHERE order_id = %s AND state = 'held'"
+_IS_ASKED = "SELECT 1 AS found FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
+_FORGET_MIRROR = "DELETE FROM provider_movement"
 _DEBTS = "SELECT count(*) AS debts FROM outbox WHERE published_at IS NULL"
 _FACT = """
 SELECT event_id, topic, type, data FROM outbox
 WHERE type = %s AND (data->>'order_id' = %s OR data->>'product_id' = %s) LIMIT 1
 """
-_IS_PARKED = "SELECT FROM parked_letter WHERE id = %s"
+_IS_PARKED = "SELECT 1 AS found FROM parked_letter WHERE id = %s"
 
 
 class Clocks:
@@ -53,12 +55,16 @@ class Clocks:
         self._run("order", _EXPIRE, order_id)
 
     def ask_about(self, order_id: str) -> None:
-        """Let inventory's patience with a hold be over."""
+        """Let inventory's patience with a hold be over, and let it not have heard that there is an order."""
         self._run("inventory", _ASK, order_id)
 
     def is_asked_about(self, order_id: str) -> bool:
         """Whether inventory has still to ask about a hold."""
         return bool(self._run("inventory", _IS_ASKED, order_id))
+
+    def forget_mirror(self) -> None:
+        """Let the payment service have lost its copy of the provider's balance: it is read again from the start."""
+        self._run("payment", _FORGET_MIRROR)
 
     def is_parked(self, service: str, letter_id: str) -> bool:
         """Whether a service keeps a letter for later."""

@@ -1,6 +1,7 @@
 """The people of a journey and what they do, as good clients of a shop whose processes may die at any moment."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ PASSWORD = "correct horse battery staple"  # noqa: S105 - of accounts that live 
 PRICE = {"amount": "20.00", "currency": "EUR"}
 VISA = "pm_card_visa"
 DECLINED = "pm_card_chargeDeclined"
+AUTHENTICATION = "pm_card_authenticationRequired"
 
 
 class Outcome(StrEnum):
@@ -77,6 +79,12 @@ class Shopper:
         """Wait until an order is in one of the statuses."""
         return await until(
             lambda: self.see(f"/orders/{order_id}"), lambda order: order["status"] in statuses, f"being {statuses}"
+        )
+
+    async def payment_becomes(self, payment_id: str, status: str) -> Json:
+        """Wait until a payment is in a status."""
+        return await until(
+            lambda: self.see(f"/payments/{payment_id}"), lambda told: told["status"] == status, f"being {status}"
         )
 
     async def cancel(self, order_id: str) -> None:
@@ -126,23 +134,31 @@ class Shop:
         """Pay an order; the answer is its payment once the money is there."""
         await self.prepare(outcome)
         if outcome is Outcome.DECLINED:
-            await who.try_to_pay(order_id, DECLINED, HTTPStatus.PAYMENT_REQUIRED)
+            refused = await who.try_to_pay(order_id, DECLINED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.ACCEPTED)
+            if refused.status == HTTPStatus.ACCEPTED:
+                await who.payment_becomes(refused.body["id"], "failed")
         paid = await who.try_to_pay(order_id, method, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
-        return await until(
-            lambda: who.see(f"/payments/{paid.body['id']}"),
-            lambda payment: payment["status"] not in {"pending", "failed"},
-            "the payment being settled",
-        )
+        return await who.payment_becomes(paid.body["id"], "succeeded")
 
     async def prepare(self, outcome: Outcome) -> None:
         """Have the provider lose its next answer, where that is what is to happen."""
         if outcome is Outcome.TIMES_OUT:
             await self.provider("POST", "/faults", {"match": "confirm", "kind": "drop_answer", "times": 1})
 
-    async def provider(self, method: str, path: str, body: Json | None = None) -> None:
-        """Tell the provider's stand-in something."""
+    async def provider(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Tell the provider's stand-in something; the answer is what it says."""
         url = f"http://{LOOPBACK}:{self.system.ports.stripe}/_stand-in{path}"
         async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
+            answer.raise_for_status()
+            told = await answer.read()
+            return dict(json.loads(told)) if answer.content_type == "application/json" and told else {}
+
+    async def pay_back_by_hand(self, intent_id: str, *, minor: int) -> None:
+        """Refund a payment at the provider itself, past the shop."""
+        url = f"http://{LOOPBACK}:{self.system.ports.stripe}/v1/refunds"
+        headers = {"Authorization": f"Bearer {self.system.secrets['stripe-api-key']}"}
+        form = {"payment_intent": intent_id, "amount": str(minor)}
+        async with aiohttp.ClientSession() as session, session.post(url, data=form, headers=headers) as answer:
             answer.raise_for_status()
 
     async def stock_becomes(self, product_id: str, *, on_hand: int, reserved: int = 0) -> None:

@@ -1,5 +1,6 @@
 """The HTTP door."""
 
-from services.payment.api import payables, payments, webhooks
+from services.payment.api import payables, payments, reconciliation, webhooks
 
-routers = [payments.router, webhooks.router, payables.router]
+routers = [reconciliation.router, payments.router, webhooks.router, payables.router]
+"""A literal path goes before one with a parameter."""

@@ -1,9 +1,11 @@
 """The wire to the payment provider: what is asked of it, and the three ways in which an answer can be missing."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from services.payment.domain.intents import Intent, ProviderDispute, ProviderRefund
+from services.payment.domain.reconciliation import MovementPage
 
 
 class OutcomeUnknown(Exception):
@@ -57,6 +59,10 @@ class Provider(Protocol):
 
     async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
         """The refund of an intent that has our id, looked for in the list."""
+        ...
+
+    async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
+        """A page of the balance's movements from a moment on, newest first; `after` is what the page before gave."""
         ...
 
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
-from itertools import count
 from typing import TypeVar
+from uuid import UUID
 
+from services.payment.clients.accounts_double import Account, AccountsDouble
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
 from services.payment.domain.intents import (
     DisputeStatus,
-    FundsMoved,
     Intent,
     IntentStatus,
     NextAction,
@@ -18,6 +19,7 @@ from services.payment.domain.intents import (
     ProviderRefund,
     RefundStatus,
 )
+from services.payment.domain.reconciliation import MovementKind, MovementPage
 
 CONFIRMABLE = frozenset(
     {IntentStatus.REQUIRES_PAYMENT_METHOD, IntentStatus.REQUIRES_CONFIRMATION, IntentStatus.REQUIRES_ACTION}
@@ -28,10 +30,9 @@ _DECLINES = {
 }
 _CARDS = frozenset({"pm_card_visa", "pm_card_authenticationRequired", "pm_card_pendingRefund", *_DECLINES})
 _SMALLEST = 50
-_DISPUTE_FEE = 1500
 _CHARGED_BACK = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
 
-Answer = TypeVar("Answer", Intent, ProviderRefund, ProviderDispute)
+Answer = TypeVar("Answer", Intent, ProviderRefund, ProviderDispute, MovementPage)
 
 
 class Fault(StrEnum):
@@ -60,17 +61,7 @@ class Gate:
         await self._opened.wait()
 
 
-@dataclass
-class _Account:
-    intent: Intent
-    amount_minor: int
-    method: str = ""
-    refunds: dict[str, ProviderRefund] = field(default_factory=dict)
-    given_back: int = 0
-    disputes: dict[str, ProviderDispute] = field(default_factory=dict)
-
-
-class ProviderDouble:
+class ProviderDouble(AccountsDouble):
     """Knows a few test cards; keeps the first answer to every key."""
 
     def __init__(self) -> None:
@@ -78,12 +69,11 @@ class ProviderDouble:
 
         A gate named `confirm` holds the call up, one named `confirm.answer` holds its answer up.
         """
+        super().__init__()
         self.calls: list[tuple[str, str]] = []
         self.gates: dict[str, Gate] = {}
-        self.accounts: dict[str, _Account] = {}
-        self._answers: dict[str, Intent | ProviderRefund | ProviderDispute | Exception] = {}
+        self._answers: dict[str, Intent | ProviderRefund | ProviderDispute | MovementPage | Exception] = {}
         self._faults: list[tuple[str, Fault]] = []
-        self._numbers = count(1)
 
     def go_wrong(self, operation: str, fault: Fault, times: int = 1) -> None:
         """Let the next calls of an operation (`create`, `confirm`, `refund` ...) go wrong."""
@@ -93,14 +83,14 @@ class ProviderDouble:
         """How often an operation was called."""
         return sum(name == operation for name, _ in self.calls)
 
-    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:  # noqa: ARG002 - the real one's signature
+    async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
         """Open an intent."""
 
         def execute() -> Intent:
             if amount_minor < _SMALLEST:
                 raise CallInvalid("amount_too_small", "amount")
-            intent = Intent(id=f"pi_{next(self._numbers)}", status=IntentStatus.REQUIRES_PAYMENT_METHOD)
-            self.accounts[intent.id] = _Account(intent, amount_minor)
+            intent = Intent(id=f"pi_{next(self.numbers)}", status=IntentStatus.REQUIRES_PAYMENT_METHOD)
+            self.accounts[intent.id] = Account(intent, amount_minor, currency, metadata.get("order_id"))
             return intent
 
         return await self._run("create", key, execute)
@@ -136,7 +126,7 @@ class ProviderDouble:
         """The intent as it stands."""
         return await self._run("retrieve", intent_id, lambda: self._account(intent_id).intent, keeps=False)
 
-    def _account(self, intent_id: str) -> _Account:
+    def _account(self, intent_id: str) -> Account:
         if intent_id not in self.accounts:
             raise OutcomeUnknown
         return self.accounts[intent_id]
@@ -162,19 +152,31 @@ class ProviderDouble:
             if account.given_back + amount_minor > account.intent.received_minor:
                 raise CallInvalid("charge_already_refunded", None)
             account.given_back += amount_minor
+            account.amounts[refund_id] = amount_minor
             pends = account.method == "pm_card_pendingRefund"
             status = RefundStatus.PENDING if pends else RefundStatus.SUCCEEDED
-            account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self._numbers)}", status=status)
-            return account.refunds[refund_id]
+            made = account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self.numbers)}", status=status)
+            self.balance.add(
+                MovementKind.REFUND,
+                -amount_minor,
+                currency=account.currency,
+                source=made.id,
+                intent_id=intent_id,
+                refund_id=_uuid(refund_id),
+            )
+            return made
 
         return await self._run("refund", key, execute)
 
     def change_refund(self, reference: str, status: RefundStatus) -> None:
-        """Let a refund settle, or fail afterwards."""
+        """Let a refund settle, or fail afterwards, which brings its money back."""
         for account in self.accounts.values():
             for refund_id, refund in account.refunds.items():
                 if refund.id == reference:
                     account.refunds[refund_id] = replace(refund, status=status)
+                    account.given_back -= account.amounts.pop(refund_id, 0) if status is RefundStatus.FAILED else 0
+        if status is RefundStatus.FAILED:
+            self.balance.fail_refund(reference)
 
     async def retrieve_refund(self, reference: str) -> ProviderRefund:
         """A refund as it stands."""
@@ -193,53 +195,22 @@ class ProviderDouble:
         self.calls.append(("list", intent_id))
         return self.accounts[intent_id].refunds.get(refund_id)
 
-    def dispute(
-        self, intent_id: str, *, amount_minor: int | None = None, status: DisputeStatus = DisputeStatus.OPEN
-    ) -> str:
-        """What a customer's bank does; answers the dispute's id. An inquiry takes no money."""
-        account, reference = self.accounts[intent_id], f"du_{next(self._numbers)}"
-        account.disputes[reference] = ProviderDispute(
-            id=reference,
-            intent_id=intent_id,
-            status=status,
-            amount_minor=amount_minor or account.amount_minor,
-            currency="EUR",
-            reason="fraudulent",
-        )
-        if status is DisputeStatus.OPEN:
-            self.withdraw(reference)
-        return reference
-
-    def withdraw(self, reference: str) -> None:
-        """The provider takes the disputed money, and a fee."""
-        dispute = self._dispute(reference)
-        funds = FundsMoved(amount_minor=dispute.amount_minor, fee_minor=_DISPUTE_FEE)
-        self._keep(replace(dispute, status=DisputeStatus.OPEN, withdrawn=funds))
-
-    def close_dispute(self, reference: str, status: DisputeStatus) -> None:
-        """The bank decides; a dispute that is won brings the money back."""
-        dispute = replace(self._dispute(reference), status=status)
-        if status is DisputeStatus.WON and dispute.withdrawn is not None:
-            dispute = replace(dispute, reinstated=FundsMoved(amount_minor=dispute.amount_minor, fee_minor=0))
-        self._keep(dispute)
-
-    def _dispute(self, reference: str) -> ProviderDispute:
-        found = [account.disputes[reference] for account in self.accounts.values() if reference in account.disputes]
-        if not found:
-            raise CallInvalid("resource_missing", "dispute")
-        return found[0]
-
-    def _keep(self, dispute: ProviderDispute) -> None:
-        self.accounts[str(dispute.intent_id)].disputes[dispute.id] = dispute
+    async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
+        """A page of the balance's movements."""
+        return await self._run("movements", after or "", lambda: self.balance.page(since, after), keeps=False)
 
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:
         """A dispute as it stands."""
-        return await self._run("retrieve", reference, lambda: self._dispute(reference), keeps=False)
+        return await self._run("retrieve", reference, lambda: self.found_dispute(reference), keeps=False)
 
     async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
         """Every dispute of an intent."""
         self.calls.append(("list", intent_id))
         return list(self.accounts[intent_id].disputes.values())
+
+    def stick(self, key: str) -> None:
+        """Answer a key with an error from now on, whatever came of its call."""
+        self._answers[key] = ProviderBroken()
 
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""
@@ -269,12 +240,23 @@ class ProviderDouble:
         if gate in self.gates:
             await self.gates[gate].hold()
 
-    def _charge(self, account: _Account) -> Intent:
+    def _charge(self, account: Account) -> Intent:
         account.intent = Intent(
             id=account.intent.id, status=IntentStatus.SUCCEEDED, received_minor=account.amount_minor
         )
+        self.balance.charge(
+            account.intent.id, account.amount_minor, currency=account.currency, order_id=account.order_id
+        )
         return account.intent
 
-    def _decline(self, account: _Account, code: str) -> Intent:
+    def _decline(self, account: Account, code: str) -> Intent:
         account.intent = Intent(id=account.intent.id, status=IntentStatus.REQUIRES_PAYMENT_METHOD, decline_code=code)
         return account.intent
+
+
+def _uuid(written: str) -> UUID | None:
+    """Ours, or none: a refund that was made by hand carries no id of ours."""
+    try:
+        return UUID(written)
+    except ValueError:
+        return None

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,6 +12,7 @@ import aiohttp
 import stripe
 import structlog
 
+from services.payment.clients import stripe_movements
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
 from services.payment.domain.intents import (
     DisputeStatus,
@@ -22,9 +24,10 @@ from services.payment.domain.intents import (
     ProviderRefund,
     RefundStatus,
 )
+from services.payment.domain.reconciliation import MovementPage
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentConfirmParams
+    from stripe.params import BalanceTransactionListParams, PaymentIntentConfirmParams
 
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
@@ -108,6 +111,15 @@ class StripeProvider:
         page = await _ask(lambda: self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
         found = [refund for refund in page.data if getattr(refund.metadata, "refund_id", None) == refund_id]
         return _refund(found[0]) if found else None
+
+    async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
+        """A page of the balance's movements from a moment on, newest first."""
+        params: BalanceTransactionListParams = {"limit": 100, "expand": ["data.source"]}
+        if since is not None:
+            params["created"] = {"gte": int(since.timestamp())}
+        if after is not None:
+            params["starting_after"] = after
+        return stripe_movements.page_of(await _ask(lambda: self._client.v1.balance_transactions.list_async(params)))
 
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:
         """A dispute as it stands."""

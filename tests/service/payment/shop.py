@@ -42,11 +42,12 @@ PAYER = UUID("00000000-0000-4000-8000-00000000000a")
 
 @dataclass
 class Order:
-    """An order of 25.00 EUR."""
+    """An order of 25.00, in euros unless it says otherwise."""
 
     id: UUID = field(default_factory=uuid4)
     user_id: UUID = PAYER
     minor: int = 2500
+    currency: str = "EUR"
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Shop:
             user_id=order.user_id,
             status=STATUS[kind],
             lines=(),
-            total_amount=Money.of(order.minor, "EUR"),
+            total_amount=Money.of(order.minor, order.currency),
             actor="service:order",
             expires_at=self.clock.now,
             **more,

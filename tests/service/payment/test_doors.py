@@ -141,5 +141,7 @@ async def test_the_internal_door_is_not_in_the_api_description(world: World) -> 
         "/payments",
         "/payments/{payment_id}",
         "/payments/{payment_id}/refund",
+        "/payments/reconciliation",
+        "/payments/reconciliation/latest",
         "/webhooks/stripe",
     }

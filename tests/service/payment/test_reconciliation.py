@@ -1,0 +1,289 @@
+"""Reconciling through the doors: who may, how far back it reads, one run at a time, and what it leaves behind."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from services.payment.app import reconciliation
+from services.payment.clients.provider_double import Fault, Gate
+from services.payment.domain.reconciliation import MovementKind
+from services.payment.operations import reconciling
+from services.payment.operations.reconciling import Pace
+from services.payment.operations.till import Till
+from services.shared.identity import Role
+from tests.conditions import eventually
+from tests.service.payment.books import Books, found, line, repaired
+from tests.service.payment.shop import Shop
+
+PACE = Pace(
+    every=timedelta(minutes=5),
+    overlap=timedelta(minutes=2),
+    grace=timedelta(minutes=5),
+    patience=timedelta(seconds=7),
+)
+
+
+@pytest.fixture
+def books(shop: Shop) -> Books:
+    return Books(shop)
+
+
+async def test_what_is_equal_everywhere_differs_in_nothing(shop: Shop, books: Books) -> None:
+    sale = await books.sale()
+    await shop.refund(sale.payment_id, "10.00")
+    books.balance.add(MovementKind.PAYOUT, -1000, source="po_1")
+
+    report = await books.reconcile()
+
+    assert (report["is_equal"], found(report), report["repaired"]) == (True, [], [])
+    assert line(report, "charge") == ("25.00", "25.00", "25.00")
+    assert line(report, "refund") == ("-10.00", "-10.00", "-10.00")
+    assert line(report, "fee") == (None, "-0.60", "-0.60")
+    assert line(report, "payout") == (None, "-10.00", "-10.00")
+    assert line(report, "balance") == (None, "4.40", "4.40")
+    assert report["compared"] == {
+        "orders": 1,
+        "payments": 1,
+        "refunds": 1,
+        "ledger_transactions": 5,
+        "provider_movements": 3,
+    }
+    assert (await books.latest()).json() == report
+
+
+async def test_fees_and_payouts_are_booked_once_however_often_it_runs(shop: Shop, books: Books) -> None:
+    await books.sale()
+    books.balance.add(MovementKind.PAYOUT, -2000, source="po_1")
+    books.balance.add(MovementKind.PAYOUT, 500, source="po_1")
+    books.balance.add(MovementKind.FEE, -200)
+
+    reports = [await books.reconcile() for _ in range(3)]
+
+    assert [found(report) for report in reports] == [[], [], []]
+    booked = {"stripe_clearing": 740, "revenue": -2500, "stripe_fees": 260, "bank": 1500}
+    assert await shop.ledger() == booked
+    keys = await shop.client.rows("SELECT idempotency_key, order_id FROM ledger_transaction WHERE kind = 'fee'")
+    assert [row["idempotency_key"] for row in keys] == ["fee:txn_1", "fee:txn_4"]
+    assert [row["order_id"] is not None for row in keys] == [True, False]
+
+
+async def test_nothing_at_all_is_equal_too(books: Books) -> None:
+    report = await books.reconcile()
+
+    assert (report["is_equal"], report["sums"], report["period_from"]) == (True, [], None)
+
+
+async def test_before_the_first_run_there_is_no_result(books: Books) -> None:
+    answer = await books.latest()
+
+    assert (answer.status_code, answer.json()["type"]) == (404, "nothing-reconciled")
+
+
+@pytest.mark.parametrize("role", [Role.CUSTOMER])
+async def test_only_staff_reconcile_and_read_the_result(books: Books, role: Role) -> None:
+    asked, read = await books.ask(role), await books.latest(role)
+
+    assert (asked.status_code, read.status_code) == (403, 403)
+
+
+async def test_a_provider_that_is_away_leaves_a_failed_run_and_the_result_before_it(books: Books, shop: Shop) -> None:
+    before = await books.reconcile()
+    books.provider.go_wrong("movements", Fault.DROP_REQUEST)
+
+    answer = await books.ask()
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "provider-unreadable")
+    assert (await books.latest()).json() == before
+    runs = await shop.client.rows("SELECT status FROM reconciliation_run ORDER BY id")
+    assert [run["status"] for run in runs] == ["complete", "failed"]
+
+
+async def test_a_second_run_at_the_same_time_is_refused(books: Books) -> None:
+    held = books.provider.gates["movements"] = Gate()
+    first = asyncio.create_task(books.ask())
+    await held.reached.wait()
+
+    second = await books.ask()
+    held.open()
+
+    assert (second.status_code, second.json()["type"]) == (409, "reconciliation-running")
+    assert (await first).status_code == 200
+    assert (await books.ask()).status_code == 200
+
+
+async def test_a_run_whose_lock_was_lost_and_the_one_that_overtook_it_do_no_harm_to_each_other(
+    books: Books, shop: Shop
+) -> None:
+    await books.unheard()
+    shop.clock.advance(minutes=6)
+    held = books.provider.gates["movements.answer"] = Gate()
+    first = asyncio.create_task(books.ask())
+    await held.reached.wait()
+    await shop.client.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    second = asyncio.create_task(books.ask())
+    held.open()
+
+    await asyncio.gather(first, second)
+
+    assert (await second).status_code in {200, 503}
+    assert await shop.fact_types() == ["payment.declined", "payment.succeeded"]
+    assert await shop.ledger() == {"stripe_clearing": 2440, "revenue": -2500, "stripe_fees": 60}
+
+
+async def test_a_run_that_takes_longer_than_a_request_goes_on_by_itself(books: Books, shop: Shop) -> None:
+    held = books.provider.gates["movements"] = Gate()
+    async with reconciling.opened(shop.client.runtime.part(Till), replace(PACE, patience=timedelta(0))) as impatient:
+        shop.client.runtime.add(impatient)
+
+        answer = await books.ask()
+        held.open()
+
+        assert (answer.status_code, answer.json()) == (202, {"status": "running"})
+        report = await eventually(lambda: _complete(books))
+        assert report["is_equal"]
+
+
+async def _complete(books: Books) -> Any:
+    answer = await books.latest()
+    return answer.json() if answer.status_code == 200 else None
+
+
+async def test_a_run_that_goes_on_and_fails_is_told_in_the_log(
+    books: Books, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = books.provider.gates["movements"] = Gate()
+    books.provider.go_wrong("movements", Fault.DROP_REQUEST)
+    async with reconciling.opened(shop.client.runtime.part(Till), replace(PACE, patience=timedelta(0))) as impatient:
+        await impatient.now()
+        held.open()
+
+        assert await eventually(lambda: _said(capsys, "reconciliation.failed"))
+
+
+async def _said(capsys: pytest.CaptureFixture[str], event: str) -> bool:
+    return event in capsys.readouterr().out
+
+
+async def test_a_service_that_stops_ends_a_run_and_the_next_one_does_what_is_left(books: Books, shop: Shop) -> None:
+    await books.sale()
+    held = books.provider.gates["movements"] = Gate()
+    async with reconciling.opened(shop.client.runtime.part(Till), replace(PACE, patience=timedelta(0))) as impatient:
+        await impatient.now()
+        await held.reached.wait()
+    del books.provider.gates["movements"]
+
+    report = await books.reconcile()
+
+    assert (report["is_equal"], line(report, "fee")) == (True, (None, "-0.60", "-0.60"))
+
+
+async def test_the_timer_reconciles_when_it_is_time_and_says_when_it_cannot(
+    books: Books, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime = shop.client.runtime
+
+    assert [await reconciliation.step(runtime) for _ in range(3)] == [False, False, False]
+    once = books.provider.count("movements")
+    shop.clock.advance(minutes=5)
+    await reconciliation.step(runtime)
+    twice = books.provider.count("movements")
+    shop.clock.advance(minutes=5)
+    books.provider.go_wrong("movements", Fault.DROP_REQUEST)
+    await reconciliation.step(runtime)
+
+    assert (once, twice) == (1, 2)
+    assert "reconciliation.provider_away" in capsys.readouterr().out
+
+
+async def test_the_timer_leaves_a_run_of_another_replica_alone(books: Books, shop: Shop) -> None:
+    held = books.provider.gates["movements"] = Gate()
+    other = asyncio.create_task(books.ask())
+    await held.reached.wait()
+
+    await reconciliation.step(shop.client.runtime)
+    held.open()
+    await other
+
+    assert books.provider.count("movements") == 1
+
+
+async def test_a_long_list_is_read_page_by_page(books: Books, shop: Shop) -> None:
+    books.balance.page_size = 2
+    for n in range(5):
+        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+
+    report = await books.reconcile()
+
+    assert report["compared"]["provider_movements"] == 5
+    assert books.provider.count("movements") == 3
+    assert await shop.ledger() == {"bank": 500, "stripe_clearing": -500}
+
+
+async def test_what_was_read_is_read_again_only_as_far_back_as_times_may_be_late(books: Books) -> None:
+    books.balance.page_size = 1
+    newest = books.balance.add(MovementKind.PAYOUT, -100, source="po_0")
+    for n in range(1, 5):
+        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+        books.alter(created_at=newest.created_at - timedelta(minutes=4 - n))
+    first = await books.reconcile()
+    books.balance.add(MovementKind.PAYOUT, -100, source="po_late")
+    books.alter(created_at=newest.created_at - timedelta(minutes=1))
+    before = books.provider.count("movements")
+
+    second = await books.reconcile()
+
+    assert (first["compared"]["provider_movements"], second["compared"]["provider_movements"]) == (5, 6)
+    assert books.provider.count("movements") - before == 5
+    assert second["period_from"] < second["period_to"] == first["period_to"]
+
+
+async def test_a_list_that_changes_under_the_reader_leaves_a_failed_run(books: Books, shop: Shop) -> None:
+    books.balance.page_size = 1
+    for n in range(2):
+        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+    held = books.provider.gates["movements.answer"] = Gate()
+    asked = asyncio.create_task(books.ask())
+    await held.reached.wait()
+    books.balance.movements.pop()
+    held.open()
+
+    answer = await asked
+
+    assert answer.status_code == 503
+    assert (await shop.client.rows("SELECT status FROM reconciliation_run"))[0]["status"] == "failed"
+
+
+async def test_every_new_difference_is_told_once_in_the_log(books: Books, capsys: pytest.CaptureFixture[str]) -> None:
+    books.balance.add(MovementKind.OTHER, -700, source="x_1")
+
+    for _ in range(2):
+        await books.reconcile()
+
+    assert capsys.readouterr().out.count("reconciliation.differs") == 1
+
+
+async def test_a_difference_that_comes_right_is_resolved_and_counts_as_no_repair(books: Books, shop: Shop) -> None:
+    sale = await books.sale()
+    kept = list(books.balance.movements)
+    books.forget(MovementKind.CHARGE)
+    before = await books.reconcile()
+    books.balance.movements = kept
+
+    after = await books.reconcile()
+
+    assert found(before) == [("missing_there", "charge", sale.intent_id)]
+    assert (found(after), repaired(after), after["is_equal"]) == ([], [], True)
+    (row,) = await shop.client.rows("SELECT resolved_at, last_seen FROM reconciliation_difference")
+    assert row["resolved_at"] > row["last_seen"]
+
+
+async def test_fees_belong_to_the_ledger_without_an_order_and_captures_do_not(shop: Shop) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await shop.client.rows(
+            "INSERT INTO ledger_transaction (id, idempotency_key, kind, at)"
+            " VALUES (gen_random_uuid(), 'capture:x', 'capture', now()) RETURNING id"
+        )
