@@ -56,6 +56,9 @@ _PASSED_BACK = frozenset(
     }
 )
 _DAPR_ERROR = b'{"errorCode"'
+_TALKS = frozenset({200, 201, 202})
+"""What no service answers without a body."""
+
 _UNTOUCHED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 _PAUSES = (0.1, 0.3)
@@ -127,6 +130,9 @@ async def _once(
     if answer.status >= 400 and content.startswith(_DAPR_ERROR):  # noqa: PLR2004 - errors begin here
         said = content[:300].decode(errors="replace")
         log.warning("forward.failed", callee=headers["dapr-app-id"], status=answer.status, error=said)
+        raise ServiceUnavailable
+    if answer.status in _TALKS and not content:  # so sidecars answer for a service that dies while it answers
+        log.warning("forward.failed", callee=headers["dapr-app-id"], status=answer.status, error="an empty success")
         raise ServiceUnavailable
     return Response(content, answer.status, _passed_back(answer.headers))
 

@@ -85,22 +85,32 @@ def _build(program: str, progress: Progress) -> Path:
     if compiler is None:
         message = f"Dapr is not installed and there is no Go to build it. Install Dapr {VERSION} or Go 1.26 or newer."
         raise MissingTool(message)
-    target = _built(program)
+    arguments = ("-tags", "stablecomponents", "-ldflags", _LINK, _PACKAGES[program])
+    return build(_built(program), *arguments, module=MODULE, compiler=compiler, progress=progress)
+
+
+def build(target: Path, *arguments: str, module: Path, compiler: str, progress: Progress) -> Path:
+    """A Go program in the per-user cache, built unless it is there.
+
+    :param arguments: what `go build` is told; the last one is the package.
+    :param module: the folder whose `go.mod` pins every version.
+    :raises Refusal: the build failed.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            progress(f"building {program} {VERSION} from source, once per user (several minutes)")
-            _compile(compiler, _PACKAGES[program], target, progress)
+            progress(f"building {target.name} ({target.parent.name}) from source, once per user (several minutes)")
+            _compile(target, compiler, arguments, module=module, progress=progress)
     return target
 
 
-def _compile(compiler: str, package: str, target: Path, progress: Progress) -> None:
+def _compile(target: Path, compiler: str, arguments: tuple[str, ...], *, module: Path, progress: Progress) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    command = (compiler, "build", "-tags", "stablecomponents", "-ldflags", _LINK, "-o", str(draft), package)
-    with subprocess.Popen(command, cwd=MODULE, stderr=subprocess.PIPE, text=True) as build:  # noqa: S603 - ours
-        complaint = _watched(build, target.name, progress)
-    if build.returncode:
+    command = (compiler, "build", "-o", str(draft), *arguments)
+    with subprocess.Popen(command, cwd=module, stderr=subprocess.PIPE, text=True) as running:  # noqa: S603 - ours
+        complaint = _watched(running, target.name, progress)
+    if running.returncode:
         raise Refusal(f"Building {target.name} failed:\n{complaint.strip()[-2000:]}")
     draft.replace(target)
 

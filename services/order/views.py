@@ -84,12 +84,13 @@ class TimelineItem(BaseModel):
 
 async def record(documents: Documents, events: Sequence[Any]) -> None:
     """Write each event's document; an event that is about no order has none."""
-    found = [_document(event) for event in events if event.order_id is not None]
+    found = [document_of(event) for event in events if event.order_id is not None]
     if found:
         await documents.put(TIMELINE, *found)
 
 
-def _document(event: Any) -> Document:  # noqa: ANN401 - any of the events that are shown
+def document_of(event: Any) -> Document:  # noqa: ANN401 - any of the events that are shown
+    """What a timeline says of an event that is about an order."""
     item = {"source": _SOURCES[event.TOPIC], "type": event.TYPE, "summary": _SUMMARIES[type(event)](event)}
     return Document(id=event.event_id, key=str(event.order_id), at=event.at, body=item)
 

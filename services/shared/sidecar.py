@@ -146,6 +146,8 @@ class Sidecar:
             raise SidecarAway
         if status >= 400:  # noqa: PLR2004 - a refusal
             raise CallRefused(status, _problem(content))
+        if not content:  # so sidecars answer for a service that dies while it answers
+            raise SidecarAway
         return content
 
     async def _send(

@@ -2,14 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
-from services.local.audit import documents, events, history, journeys, ledger, orders, payments, provider, stock
+from services.local.audit import (
+    documents,
+    events,
+    history,
+    journeys,
+    ledger,
+    orders,
+    payments,
+    provider,
+    rebuild,
+    stock,
+)
 from services.local.audit.checks import Count, Join, Rows, Times, Told
 from services.local.audit.reading import Snapshots
 from services.local.audit.report import Finding, Report
@@ -50,14 +61,17 @@ class _Findings:
             self.kept.append(Finding(invariant=invariant, check=check, subject=str(subject), told=told))
 
 
-async def audit(sources: Sources, *, quiet: timedelta = QUIET, now: datetime | None = None) -> Report:
+async def audit(
+    sources: Sources, *, quiet: timedelta = QUIET, now: datetime | None = None, rebuilds: bool = False
+) -> Report:
     """Look for everything that breaks an invariant.
 
     :param quiet: what is younger than this may still be under way and is no finding.
     :param now: when it is, for tests.
+    :param rebuilds: rebuild every aggregate and every document from its facts, too.
     """
     times = Times(now=now or datetime.now(UTC), quiet=quiet)
-    return await asyncio.to_thread(_audit, sources, times)
+    return await asyncio.to_thread(_audit, sources, times, (*JOINS, *rebuild.JOINS) if rebuilds else JOINS)
 
 
 async def until_clean(sources: Sources, *, within: float) -> Report:
@@ -78,21 +92,23 @@ async def until_clean(sources: Sources, *, within: float) -> Report:
         await asyncio.sleep(_POLL_SECONDS)
 
 
-def _audit(sources: Sources, times: Times) -> Report:
+def _audit(sources: Sources, times: Times, joins: Sequence[Join]) -> Report:
     began = time.monotonic()
     findings = _Findings()
     with Snapshots(documents.PARAMETERS, times).open(sources) as snapshots:
-        for invariant, check, subject, told in _everything_wrong(snapshots, times):
+        for invariant, check, subject, told in _everything_wrong(snapshots, times, joins):
             findings.add(invariant, check, subject, told)
         counted = _counted(snapshots)
     return Report(findings=findings.kept, counted=counted, seconds=time.monotonic() - began, left_off=findings.left_off)
 
 
-def _everything_wrong(snapshots: Snapshots, times: Times) -> Iterator[tuple[str, str, Any, Told]]:
+def _everything_wrong(
+    snapshots: Snapshots, times: Times, joins: Sequence[Join]
+) -> Iterator[tuple[str, str, Any, Told]]:
     for rows in ROWS:
         if snapshots.knows(rows.service):
             yield from _wrong_rows(snapshots, rows)
-    for join in JOINS:
+    for join in joins:
         if all(snapshots.knows(side.service) for side in join.sides.values()):
             yield from _wrong_joined(snapshots, join, times)
 

@@ -1,7 +1,9 @@
 """`./sidecart audit`."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +12,23 @@ import typer
 from services.local import console
 from services.local.audit import showing
 from services.local.audit.auditing import audit
+from services.local.audit.replay import Replay
 from services.local.audit.report import Report
-from services.local.audit.sources import NoSystem, opened
+from services.local.audit.sources import NoSystem, Sources, opened
+from services.local.customer.place import NothingRuns
 from services.local.state import State
+from services.local.system import System
 
 NO_SYSTEM = 3
 """The exit code when there is nothing to audit."""
+_PATIENCE = 600.0
+"""Seconds that a system has to take every fact once more."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Rebuilds = Annotated[bool, typer.Option("--rebuild", help="Rebuild everything from its facts, too, and compare.")]
+Replays = Annotated[
+    bool, typer.Option("--replay", help="Publish every fact again, too; nothing may change. Needs a running system.")
+]
 Histories = Annotated[
     list[Path] | None,
     typer.Option("--history", exists=True, dir_okay=False, help="What clients saw (JSON Lines); may be repeated."),
@@ -29,10 +40,12 @@ def register(app: typer.Typer) -> None:
     app.command(name="audit")(audit_command)
 
 
-def audit_command(*, as_json: AsJson = False, history: Histories = None) -> None:
+def audit_command(
+    *, as_json: AsJson = False, rebuild: Rebuilds = False, replay: Replays = False, history: Histories = None
+) -> None:
     """Check that no order, unit or cent was lost or counted twice; exit code 1 when something was."""
     try:
-        report = asyncio.run(_audited(State(), history or ()))
+        report = asyncio.run(_audited(State(), history or (), rebuilds=rebuild, replays=replay))
     except NoSystem as refusal:
         console.complain(str(refusal))
         raise typer.Exit(NO_SYSTEM) from None
@@ -44,6 +57,18 @@ def audit_command(*, as_json: AsJson = False, history: Histories = None) -> None
         raise typer.Exit(1)
 
 
-async def _audited(state: State, histories: Sequence[Path]) -> Report:
+async def _audited(state: State, histories: Sequence[Path], *, rebuilds: bool, replays: bool) -> Report:
     async with opened(state, histories=histories) as sources:
-        return await audit(sources)
+        report = await audit(sources, rebuilds=rebuilds)
+        return await _replayed(report, state, sources) if replays else report
+
+
+async def _replayed(report: Report, state: State, sources: Sources) -> Report:
+    record = state.running()
+    if record is None:
+        raise NothingRuns
+    began = time.monotonic()
+    replayed = await Replay.of(System(state, record.offset), sources).run(within=_PATIENCE)
+    seconds = report.seconds + time.monotonic() - began
+    counted = {**report.counted, "I9": {**report.counted["I9"], "replayed": replayed.facts}}
+    return replace(report, findings=[*report.findings, *replayed.findings], counted=counted, seconds=seconds)

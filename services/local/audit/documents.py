@@ -12,11 +12,11 @@ SELECT event_id AS id, data ->> 'order_id' AS key, at, type,
     coalesce(published_at < %(before)s, false) AS is_settled
 FROM outbox WHERE type = ANY(%(shown)s) AND data ->> 'order_id' IS NOT NULL ORDER BY event_id
 """
-_SOURCES = ("order", "payment", "inventory", "notification")
+SOURCES = ("order", "payment", "inventory", "notification")
 _FORGOTTEN = "notification"
 """Whose facts are forgotten after a week, while the documents about them stay."""
 _LEVEL = """
-SELECT product_id AS id, on_hand, reserved, version, last.at < %(before)s AS is_settled
+SELECT product_id AS id, on_hand, reserved, version, coalesce(last.at < %(before)s, true) AS is_settled
 FROM stock_level AS level LEFT JOIN LATERAL (
     SELECT at FROM stock_entry WHERE product_id = level.product_id ORDER BY id DESC LIMIT 1
 ) AS last ON true
@@ -57,11 +57,11 @@ ORDER BY user_id
 
 
 def _fact_of(found: Found) -> Row:
-    return next((fact for source in _SOURCES if (fact := getattr(found, source)) is not None), None)
+    return next((fact for source in SOURCES if (fact := getattr(found, source)) is not None), None)
 
 
 def _source_of(found: Found) -> str:
-    return next(source for source in _SOURCES if getattr(found, source) is not None)
+    return next(source for source in SOURCES if getattr(found, source) is not None)
 
 
 def _timeline_lacks(found: Found, _: Times) -> Told | None:
@@ -140,7 +140,7 @@ def _outside(written: dict[str, int], least: dict[str, int], most: dict[str, int
 TIMELINE = Join(
     sides={
         "document": Side(service="order", rows=_DOCUMENT),
-        **{source: Side(service=source, rows=_FACT) for source in _SOURCES},
+        **{source: Side(service=source, rows=_FACT) for source in SOURCES},
     },
     compares=(
         Compare(invariant="I9", name="timeline-lacks", wrong=_timeline_lacks),

@@ -25,6 +25,11 @@ MESSAGE_IS_UNSENT = """
 SELECT id AS subject, template, order_id, state, attempts, written_at, next_at FROM message
 WHERE state = 'dead' OR (state = 'pending' AND written_at + interval '130 seconds' < %(before)s)
 """
+MESSAGE_IS_UNTOLD = """
+SELECT id AS subject, template, order_id, sent_at FROM message
+WHERE state = 'sent' AND sent_at BETWEEN %(now)s - interval '6 days' AND %(before)s
+AND NOT EXISTS (SELECT FROM outbox WHERE type = 'notification.sent' AND aggregate_id = message.id)
+"""
 IMPORT_IS_UNFINISHED = """
 SELECT id AS subject, status, processed, total, created_at FROM import_job
 WHERE status IN ('queued', 'running') AND created_at + interval '10 minutes' < %(before)s
@@ -36,6 +41,7 @@ ROWS = (
     *(Rows(invariant="I10", name="letter-dead", service=each, finds=LETTER_IS_DEAD) for each in DATABASES),
     *(Rows(invariant="I10", name="letter-overdue", service=each, finds=LETTER_IS_OVERDUE) for each in DATABASES),
     Rows(invariant="I8", name="message-unsent", service="notification", finds=MESSAGE_IS_UNSENT),
+    Rows(invariant="I9", name="message-untold", service="notification", finds=MESSAGE_IS_UNTOLD),
     Rows(invariant="I8", name="import-unfinished", service="product", finds=IMPORT_IS_UNFINISHED),
 )
 COUNTS = (

@@ -58,7 +58,7 @@ def gathered(histories: Iterable[Path]) -> sqlite3.Connection:
 def _keep(database: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
     value = entry["value"]
     told = {name: value.get(name) for name in _TOLD}
-    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], **told}
+    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], "lines": None, **told}
     if entry["type"] != "invoke":
         database.execute(_END, operation)
         return
@@ -86,6 +86,10 @@ WHERE f = 'place' AND outcome = 'ok' GROUP BY principal, key HAVING count(DISTIN
 KEY_TOOK_TWO_BODIES = """
 SELECT key AS subject, principal, group_concat(DISTINCT lines) AS lines FROM operation
 WHERE f = 'place' AND outcome = 'ok' GROUP BY principal, key HAVING count(DISTINCT lines) > 1
+"""
+ORDER_WAS_GIVEN_TWICE = """
+SELECT order_id AS subject, principal, group_concat(DISTINCT key) AS keys FROM operation
+WHERE f = 'place' AND outcome = 'ok' GROUP BY order_id HAVING count(DISTINCT key) > 1
 """
 _ASKED = """
 SELECT order_id AS id, max(principal) AS user_id,
@@ -163,6 +167,7 @@ def _refund_lost(found: Found, _: Times) -> Told | None:
 ROWS = (
     Rows(invariant="I2", name="key-gave-two-orders", service=HISTORY, finds=KEY_GAVE_TWO_ORDERS),
     Rows(invariant="I2", name="key-took-two-bodies", service=HISTORY, finds=KEY_TOOK_TWO_BODIES),
+    Rows(invariant="I2", name="order-given-twice", service=HISTORY, finds=ORDER_WAS_GIVEN_TWICE),
 )
 OPERATIONS = Join(
     sides={

@@ -1,7 +1,8 @@
 """Each order from all sides: what order, inventory and payment say of it must agree once it is at rest."""
 
 from services.inventory.domain import ASKED_AFTER
-from services.local.audit.checks import PICKED_UP_AFTER, Compare, Found, Join, Side, Times, Told
+from services.local.audit.checks import PICKED_UP_AFTER, Compare, Found, Join, Row, Side, Times, Told
+from services.payment.domain.refunds import MOST_TRIES
 
 _ORDER = """
 SELECT placement.order_id AS id, placement.outcome, placement.at AS stood_at, orders.user_id, orders.status,
@@ -40,14 +41,15 @@ SELECT payable.order_id AS id, payable.user_id, payable.amount_minor, payable.cu
     payable.order_version, payable.order_status, payment.id AS payment_id, payment.user_id AS payer,
     payment.amount_minor AS payment_minor, payment.currency AS payment_currency, payment.status,
     coalesce(captured_minor, 0) AS captured_minor, coalesce(refunded_minor, 0) AS refunded_minor, cancel_due_at,
-    coalesce(refunds.pending, 0) AS pending_minor, coalesce(refunds.failed, 0) AS failed_minor,
+    coalesce(refunds.pending, 0) AS pending_minor, coalesce(refunds.promised, 0) AS promised_minor,
+    coalesce(lost_minor, 0) AS lost_minor, coalesce(owed_minor, 0) AS owed_minor, debt_due_at, debt_tries,
     EXISTS (SELECT FROM attempt WHERE payment_id = payment.id AND status = 'requires_action') AS awaits_customer,
     coalesce(told.is_settled, true) AS is_settled
 FROM payable
 LEFT JOIN payment ON payment.order_id = payable.order_id
 LEFT JOIN (
     SELECT payment_id, sum(amount_minor) FILTER (WHERE status = 'pending')::bigint AS pending,
-        sum(amount_minor) FILTER (WHERE status = 'failed')::bigint AS failed
+        sum(amount_minor) FILTER (WHERE status = 'pending' AND is_promised)::bigint AS promised
     FROM refund GROUP BY payment_id
 ) AS refunds ON refunds.payment_id = payment.id
 LEFT JOIN (
@@ -144,15 +146,34 @@ def _stock_kept(found: Found, _: Times) -> Told | None:
     return {"status": found.order.status, "hold": found.hold.state} if found.hold.state not in due else None
 
 
+def _kept(payment: Row) -> int:
+    """What the shop has of a payment and no refund is under way for, in minor units."""
+    kept: int = payment.captured_minor - payment.refunded_minor - payment.lost_minor - payment.pending_minor
+    return kept
+
+
 def _money_kept(found: Found, _: Times) -> Told | None:
-    """A refund that failed at the provider is a debt that is told of and booked; any other money is kept wrongly."""
+    """What is owed by the books, because a refund has failed, is a debt; any other money is kept wrongly."""
     if not _rests(found) or found.payment is None or found.order.status not in _ENDED:
         return None
     payment = found.payment
-    left = payment.captured_minor - payment.refunded_minor - payment.pending_minor
-    if left <= payment.failed_minor:
+    if _kept(payment) <= payment.owed_minor - payment.promised_minor:
         return None
     return {"status": found.order.status, "captured": payment.captured_minor, "refunded": payment.refunded_minor}
+
+
+def _debt_forgotten(found: Found, _: Times) -> Told | None:
+    if not _rests(found) or found.payment is None or found.order.status != "cancelled" or found.payment.debt_due_at:
+        return None
+    is_forgotten = _kept(found.payment) > 0 and found.payment.debt_tries < MOST_TRIES
+    return {"owed": found.payment.owed_minor, "tries": found.payment.debt_tries} if is_forgotten else None
+
+
+def _debt_left_to_people(found: Found, _: Times) -> Told | None:
+    if found.payment is None or not found.payment.owed_minor or found.payment.debt_due_at:
+        return None
+    is_left = _kept(found.payment) > 0 and found.payment.debt_tries >= MOST_TRIES
+    return {"owed": found.payment.owed_minor, "tries": found.payment.debt_tries} if is_left else None
 
 
 def _refund_unheard(found: Found, _: Times) -> Told | None:
@@ -200,7 +221,8 @@ def _payable_differs(found: Found, _: Times) -> Told | None:
         return None
     order, payable = found.order, found.payment
     due = (order.user_id, order.total_minor, order.currency, order.followed, order.status)
-    version = min(payable.order_version, order.followed or 0)
+    is_heard = (order.followed or 0) <= payable.order_version <= order.version
+    version = order.followed if is_heard else payable.order_version
     known = (payable.user_id, payable.amount_minor, payable.currency, version, payable.order_status)
     return {"order": due, "payable": known} if due != known else None
 
@@ -232,11 +254,13 @@ JOURNEYS = Join(
         Compare(invariant="I4", name="order-missing", wrong=_order_missing),
         Compare(invariant="I6", name="stock-kept", wrong=_stock_kept),
         Compare(invariant="I6", name="money-kept", wrong=_money_kept),
+        Compare(invariant="I6", name="debt-forgotten", wrong=_debt_forgotten),
+        Compare(invariant="I8", name="debt-left-to-people", wrong=_debt_left_to_people),
         Compare(invariant="I6", name="refund-unheard", wrong=_refund_unheard),
         Compare(invariant="I7", name="payment-unheard", wrong=_paid_unheard),
         Compare(invariant="I7", name="stock-uncommitted", wrong=_stock_uncommitted),
         Compare(invariant="I7", name="money-untaken", wrong=_money_untaken),
-        Compare(invariant="I7", name="payment-untold", wrong=_payment_untold),
+        Compare(invariant="I7", name="payment-untold-to-order", wrong=_payment_untold),
         Compare(invariant="I8", name="cancellation-undone", wrong=_cancellation_undone),
         Compare(invariant="I9", name="hold-unconfirmed", wrong=_hold_unconfirmed),
         Compare(invariant="I9", name="payable-missing", wrong=_payable_missing),

@@ -29,12 +29,33 @@ FROM payment FULL JOIN booked USING (order_id)
 WHERE payment.id IS NULL
     OR (captured_minor, refunded_minor) <> (coalesce(booked.captured, 0), coalesce(booked.refunded, 0))
 """
+OWED_DIFFERS_FROM_LEDGER = """
+SELECT payment.id AS subject, order_id, owed_minor, booked.minor AS booked_minor
+FROM payment LEFT JOIN (
+    SELECT order_id, -sum(amount_minor)::bigint AS minor
+    FROM ledger_entry JOIN ledger_transaction ON ledger_transaction.id = transaction_id
+    WHERE account = 'refunds_payable' GROUP BY order_id
+) AS booked USING (order_id)
+WHERE owed_minor <> coalesce(booked.minor, 0)
+"""
+DISPUTE_HOLDS_TOO_MUCH = """
+SELECT payment.id AS subject, order_id, disputed_minor, held.minor AS held_minor
+FROM payment LEFT JOIN (
+    SELECT order_id, sum(amount_minor)::bigint AS minor
+    FROM ledger_entry JOIN ledger_transaction ON ledger_transaction.id = transaction_id
+    WHERE account = 'dispute_hold' GROUP BY order_id
+) AS held USING (order_id)
+WHERE coalesce(held.minor, 0) NOT IN (0, disputed_minor)
+AND NOT EXISTS (SELECT FROM dispute WHERE payment_id = payment.id AND dispute.updated_at >= %(before)s)
+"""
 
 ROWS = (
     Rows(invariant="I5", name="transaction-unbalanced", service=_PAYMENT, finds=TRANSACTION_IS_UNBALANCED),
     Rows(invariant="I5", name="ledger-unbalanced", service=_PAYMENT, finds=LEDGER_IS_UNBALANCED),
     Rows(invariant="I5", name="transaction-empty", service=_PAYMENT, finds=TRANSACTION_IS_EMPTY),
     Rows(invariant="I5", name="payment-unbooked", service=_PAYMENT, finds=PAYMENT_DIFFERS_FROM_LEDGER),
+    Rows(invariant="I5", name="debt-unbooked", service=_PAYMENT, finds=OWED_DIFFERS_FROM_LEDGER),
+    Rows(invariant="I5", name="dispute-hold-kept", service=_PAYMENT, finds=DISPUTE_HOLDS_TOO_MUCH),
 )
 COUNTS = (
     Count(invariant="I5", noun="transactions", service=_PAYMENT, counts="SELECT count(*) FROM ledger_transaction"),

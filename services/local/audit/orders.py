@@ -40,6 +40,10 @@ FROM orders LEFT JOIN (
 ) AS last ON last.order_id = orders.id
 WHERE orders.status IS DISTINCT FROM last.status OR last.position + 1 < orders.version
 """
+EFFECT_IS_TOLD_TWICE = """
+SELECT aggregate_id AS subject, type, data ->> 'cause' AS cause, count(*) AS facts FROM outbox
+WHERE topic = 'orders' AND data ->> 'cause' IS NOT NULL GROUP BY aggregate_id, type, cause HAVING count(*) > 1
+"""
 
 ROWS = (
     Rows(invariant="I1", name="order-overdue", service=_ORDER, finds=ORDER_IS_OVERDUE),
@@ -48,6 +52,7 @@ ROWS = (
     Rows(invariant="I2", name="cart-ordered-twice", service=_ORDER, finds=CART_IS_ORDERED_TWICE),
     Rows(invariant="I9", name="order-untold", service=_ORDER, finds=ORDER_DIFFERS_FROM_FACTS),
     Rows(invariant="I9", name="order-history-differs", service=_ORDER, finds=ORDER_DIFFERS_FROM_HISTORY),
+    Rows(invariant="I9", name="effect-told-twice", service=_ORDER, finds=EFFECT_IS_TOLD_TWICE),
 )
 _ENDED = "SELECT count(*) FROM orders WHERE status IN ('cancelled', 'refunded')"
 _BOUGHT = "SELECT count(*) FROM orders WHERE status IN ('paid', 'shipped', 'delivered')"

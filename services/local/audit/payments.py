@@ -54,8 +54,21 @@ WHERE status = 'open' AND at + interval '40 seconds' < %(before)s
 """
 REFUND_IS_PENDING = """
 SELECT id AS subject, payment_id, amount_minor, provider_reference, created_at, tries, due_at FROM refund
-WHERE status = 'pending'
+WHERE status = 'pending' AND NOT EXISTS (SELECT FROM payment WHERE id = refund.payment_id AND disputed_minor > 0)
 AND CASE WHEN provider_reference IS NULL THEN created_at + interval '40 seconds' ELSE due_at END < %(before)s
+"""
+DISPUTES_DIFFER = """
+SELECT payment.id AS subject, order_id, disputed_minor, lost_minor, disputes.open, disputes.lost
+FROM payment LEFT JOIN (
+    SELECT payment_id, coalesce(sum(amount_minor) FILTER (WHERE status = 'open'), 0)::bigint AS open,
+        coalesce(sum(amount_minor) FILTER (WHERE status = 'lost'), 0)::bigint AS lost
+    FROM dispute GROUP BY payment_id
+) AS disputes ON disputes.payment_id = payment.id
+WHERE (disputed_minor, lost_minor) <> (coalesce(disputes.open, 0), coalesce(disputes.lost, 0))
+"""
+DEBT_IS_OVERDUE = """
+SELECT id AS subject, order_id, owed_minor, debt_due_at, debt_tries FROM payment
+WHERE debt_due_at + interval '40 seconds' < %(before)s AND disputed_minor = 0
 """
 WEBHOOK_IS_UNHEEDED = """
 SELECT id AS subject, type, object_id, received_at, tries, due_at FROM webhook_event
@@ -69,6 +82,8 @@ ROWS = (
     Rows(invariant="I4", name="payment-contradictory", service=_PAYMENT, finds=STATUS_CONTRADICTS_AMOUNTS),
     Rows(invariant="I5", name="refunded-too-much", service=_PAYMENT, finds=REFUNDED_TOO_MUCH),
     Rows(invariant="I5", name="refunds-unaccounted", service=_PAYMENT, finds=REFUNDED_DIFFERS_FROM_REFUNDS),
+    Rows(invariant="I5", name="disputes-unaccounted", service=_PAYMENT, finds=DISPUTES_DIFFER),
+    Rows(invariant="I8", name="debt-overdue", service=_PAYMENT, finds=DEBT_IS_OVERDUE),
     Rows(invariant="I8", name="attempt-open", service=_PAYMENT, finds=ATTEMPT_IS_OPEN),
     Rows(invariant="I8", name="refund-pending", service=_PAYMENT, finds=REFUND_IS_PENDING),
     Rows(invariant="I8", name="webhook-unheeded", service=_PAYMENT, finds=WEBHOOK_IS_UNHEEDED),

@@ -11,21 +11,23 @@ GROUP BY 1 HAVING count(*) > 1
 _MOVED = """
 WITH moved AS (
     SELECT json_extract(body, '$.source') AS source, json_extract(body, '$.type') AS type,
-        json_extract(body, '$.amount') AS amount, created
+        json_extract(body, '$.amount') AS amount, json_extract(body, '$.fee') AS fee, created
     FROM object WHERE kind = 'balance_transaction'
 )
 SELECT json_extract(object.body, '$.payment_intent') AS id,
     max(json_extract(object.body, '$.metadata.order_id')) AS order_id,
     sum(CASE WHEN type = 'charge' THEN amount ELSE 0 END) AS captured,
     sum(CASE WHEN type IN ('refund', 'refund_failure') THEN -amount ELSE 0 END) AS refunded,
+    sum(CASE WHEN type = 'adjustment' THEN amount - fee ELSE 0 END) AS disputed,
     max(moved.created) < :before AS is_settled
 FROM moved JOIN object ON object.id = moved.source
-WHERE type IN ('charge', 'refund', 'refund_failure')
+WHERE type IN ('charge', 'refund', 'refund_failure', 'adjustment')
 GROUP BY 1 ORDER BY 1
 """
 _PAYMENT = """
 SELECT intent_id AS id, payment.id AS payment_id, order_id, captured_minor, refunded_minor,
-    coalesce(refunds.pending, 0) AS pending_minor, coalesce(attempts.is_settled, true)
+    coalesce(refunds.pending, 0) AS pending_minor, coalesce(disputes.minor, 0) AS disputed_minor,
+    coalesce(attempts.is_settled, true)
         AND coalesce(refunds.is_settled, true) AND payment.updated_at < %(before)s AS is_settled
 FROM payment
 LEFT JOIN (
@@ -37,6 +39,11 @@ LEFT JOIN (
     SELECT payment_id, bool_and(status <> 'open' OR at + interval '40 seconds' < %(before)s) AS is_settled
     FROM attempt GROUP BY payment_id
 ) AS attempts ON attempts.payment_id = payment.id
+LEFT JOIN (
+    SELECT order_id, sum(amount_minor)::bigint AS minor
+    FROM ledger_entry JOIN ledger_transaction ON ledger_transaction.id = transaction_id
+    WHERE account = 'stripe_clearing' AND kind IN ('dispute_withdrawn', 'dispute_reinstated') GROUP BY order_id
+) AS disputes USING (order_id)
 WHERE intent_id IS NOT NULL ORDER BY intent_id COLLATE "C"
 """
 
@@ -65,6 +72,14 @@ def _refund_differs(found: Found, _: Times) -> Told | None:
     return {"order_id": _order_of(found), "at_provider": there, "here": least, "pending_here": most - least}
 
 
+def _dispute_differs(found: Found, _: Times) -> Told | None:
+    if not _is_settled(found):
+        return None
+    there = found.provider.disputed if found.provider else 0
+    here = found.ours.disputed_minor if found.ours else 0
+    return {"order_id": _order_of(found), "at_provider": there, "here": here} if there != here else None
+
+
 def _order_of(found: Found) -> Row:
     return found.ours.order_id if found.ours else found.provider.order_id
 
@@ -75,6 +90,7 @@ MONEY = Join(
     compares=(
         Compare(invariant="I5", name="capture-differs", wrong=_capture_differs),
         Compare(invariant="I5", name="refund-differs", wrong=_refund_differs),
+        Compare(invariant="I5", name="dispute-differs", wrong=_dispute_differs),
     ),
 )
 COUNTS = (

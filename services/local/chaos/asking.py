@@ -18,7 +18,10 @@ from services.local.customer.client import Reply, Unreachable
 ATTEMPT_SECONDS = 15.0
 """How long a client waits for one answer; the gateway itself gives up after 12 s."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+NONSENSE = "an answer that makes no sense"
+"""The error of an operation whose answer could not be read."""
+
+_LONGEST_PAUSE = 8.0
 
 Ask = Callable[[], Awaitable[Reply]]
 Read = Callable[[Reply], Json]
@@ -51,13 +54,15 @@ class Asking:
     patience: float = 60.0
     """Seconds after which a client gives a question up."""
     attempt_seconds: float = ATTEMPT_SECONDS
+    first_pause: float = 0.3
+    """Seconds before the first repetition; they double."""
 
     async def settle(self, question: Question, *, login: Callable[[], Awaitable[None]]) -> Reply | None:
         """Ask until there is an answer that settles the question; nothing when the patience ends before.
 
         :param login: what to do when the token is no longer good.
         """
-        until, pause = time.monotonic() + self.patience, _FIRST_PAUSE
+        until, pause = time.monotonic() + self.patience, self.first_pause
         while True:
             reply, then = await self._once(question)
             if then is Next.REST or time.monotonic() > until:
@@ -80,27 +85,31 @@ class Asking:
 
 def recorded(operation: Operation, reply: Reply, read: Read) -> Next:
     """Write what an answer means for its operation, and say what a good client does next."""
-    if reply.status < HTTPStatus.BAD_REQUEST:
-        told = read(reply)
-        operation.ends(Outcome.OK, **told)
-        return Next.REPEAT if told.get("status") == "pending" and reply.status == HTTPStatus.ACCEPTED else Next.REST
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         operation.ends(Outcome.INFO, error=reply.problem, status=reply.status)
         return Next.REPEAT
-    return _refused(operation, reply)
-
-
-def _refused(operation: Operation, reply: Reply) -> Next:
-    problem: Json = reply.body
-    slug = problem["type"]
-    if slug == "request-in-progress":  # another request with this key may yet succeed
-        operation.ends(Outcome.INFO, error=slug, status=reply.status)
+    try:
+        told: Json = read(reply) if reply.status < HTTPStatus.BAD_REQUEST else _problem(reply)
+    except (ValueError, KeyError):
+        operation.ends(Outcome.INFO, error=NONSENSE, status=reply.status, said=reply.content.decode(errors="replace"))
         return Next.REPEAT
-    operation.ends(Outcome.FAIL, error=slug, status=reply.status, **_more(problem))
-    if reply.status == HTTPStatus.UNAUTHORIZED:
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        operation.ends(Outcome.OK, **told)
+        return Next.REPEAT if told.get("status") == "pending" and reply.status == HTTPStatus.ACCEPTED else Next.REST
+    return _refused(operation, reply.status, told)
+
+
+def _problem(reply: Reply) -> Json:
+    problem = reply.body
+    return {"error": problem["type"]} | {name: problem[name] for name in ("decline_code", "detail") if name in problem}
+
+
+def _refused(operation: Operation, status: int, told: Json) -> Next:
+    if told["error"] == "request-in-progress":  # another request with this key may yet succeed
+        operation.ends(Outcome.INFO, **told, status=status)
+        return Next.REPEAT
+    operation.ends(Outcome.FAIL, **told, status=status)
+    if status == HTTPStatus.UNAUTHORIZED:
         return Next.LOGIN
-    return Next.REPEAT if slug == "payment-in-progress" or reply.status == HTTPStatus.TOO_MANY_REQUESTS else Next.REST
-
-
-def _more(problem: Json) -> Json:
-    return {name: problem[name] for name in ("decline_code", "detail") if name in problem}
+    later = told["error"] == "payment-in-progress" or status == HTTPStatus.TOO_MANY_REQUESTS
+    return Next.REPEAT if later else Next.REST

@@ -96,6 +96,12 @@ class Auditor:
         with psycopg.connect(url, autocommit=True) as connection:
             return connection.execute(query).fetchall()
 
+    def one(self, service: str, query: LiteralString, *values: object) -> tuple[int, ...]:
+        """The numbers in the one row that a query finds."""
+        url = Plan(self.system.state, self.system.ports).cluster.url(service)
+        with psycopg.connect(url, autocommit=True) as connection:
+            return tuple(int(value) for value in connection.execute(query, values).fetchone() or ())
+
     def _count(self, service: str, query: LiteralString) -> Counter[str]:
         return Counter({str(name): int(str(value)) for name, value in self.rows(service, query)})
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, cast
 
@@ -73,11 +73,13 @@ def started(task: Task) -> Iterator[Customers]:
         text=True,
         cwd=ROOT,
     )
+    told = cast("IO[str]", process.stdin)
     with process:
         try:
-            told = cast("IO[str]", process.stdin)
             told.write(json.dumps(asdict(task)) + "\n")
             told.flush()
             yield Customers(process)
         finally:
             process.kill()
+            with suppress(BrokenPipeError):  # what was said to one that had ended already
+                told.close()

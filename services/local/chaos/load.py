@@ -14,25 +14,21 @@ from dataclasses import dataclass
 from itertools import count, cycle
 from pathlib import Path
 from random import Random
-from secrets import token_hex
-from typing import IO, TypeVar
+from typing import IO
 
 from services.local.chaos import journeys
 from services.local.chaos.asking import Asking
 from services.local.chaos.history import History
 from services.local.chaos.journeys import Journey
-from services.local.chaos.shoppers import Account, Clerk, Lines, Shopper
+from services.local.chaos.shoppers import Account, Clerk, Lines, Shopper, several
 from services.local.customer import client
 from services.local.customer.client import Api, Unreachable
-from services.local.customer.narration import eventually
 from services.local.customer.place import OPERATOR
 
 _CONNECTIONS = 1_000
 _MEASURING_CLIENTS = 8
 _RESTOCK_EVERY = 0.25
-_AT_ONCE = 8
 
-Made = TypeVar("Made")
 Waits = Callable[[], Awaitable[object]]
 
 
@@ -66,9 +62,9 @@ class Crowd:
         """Make accounts and products."""
         clerk = Clerk(account=await Account.existing(anyone, OPERATOR, task.operator_password), asking=asking)
         return cls(
-            shoppers=await _some(task.customers, lambda: Shopper.registered(anyone, asking)),
+            shoppers=await several(task.customers, lambda: Shopper.registered(anyone, asking)),
             clerk=clerk,
-            products=await _some(task.products, lambda: _product(clerk.account.api, task.stock)),
+            products=await several(task.products, lambda: clerk.product(on_hand=task.stock)),
             stock=task.stock,
             choose=Random(task.seed),  # noqa: S311 - a mix of journeys, not a secret
         )
@@ -96,26 +92,6 @@ class Crowd:
                 await self.clerk.stock(product, below=self.stock // 3, units=self.stock)
             except Unreachable:
                 continue
-
-
-async def _some(number: int, make: Callable[[], Awaitable[Made]]) -> list[Made]:
-    """So many of something, a few at a time."""
-    made: list[Made] = []
-    while len(made) < number:
-        made += await asyncio.gather(*(make() for _ in range(min(_AT_ONCE, number - len(made)))))
-    return made
-
-
-async def _product(staff: Api, on_hand: int) -> str:
-    body = {"sku": f"CHAOS-{token_hex(6)}", "name": "A lamp", "price": {"amount": "20.00", "currency": "EUR"}}
-    product: str = (await staff.call("POST", "/products", json=body | {"on_hand": on_hand})).expect(201)["id"]
-    await eventually(
-        lambda: staff.get(f"/products/{product}/inventory"),
-        lambda level: level["version"] > 0,
-        what="the opening stock being booked",
-        within=60,
-    )
-    return product
 
 
 async def run(task: Task, stream: IO[str], *, ready: Callable[[float], Awaitable[object]], ended: Waits) -> None:
@@ -159,7 +135,7 @@ async def _open(crowd: Crowd, numbers: "count[int]", rate: float, ended: Waits) 
 def main() -> None:
     """Read the task, prepare, wait for the word, and shop until the next one."""
     task = Task(**json.loads(sys.stdin.readline()))
-    with Path(task.history).open("a") as stream:
+    with Path(task.history).open("w") as stream:
         asyncio.run(run(task, stream, ready=_ready, ended=_word))
 
 

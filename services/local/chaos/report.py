@@ -14,7 +14,9 @@ from typing import Any
 import psutil
 from rich.table import Table
 
+from services.local.audit import Finding
 from services.local.chaos import recovery
+from services.local.chaos.asking import NONSENSE
 from services.local.chaos.history import Attempt, Outcome
 from services.local.chaos.recovery import FAST_TARGET, STORE_TARGET, Recovery
 from services.local.chaos.run import Result, acknowledged
@@ -33,7 +35,8 @@ class Report:
     kills: dict[str, int]
     zeros: list[Figure]
     figures: list[Figure]
-    findings: list[dict[str, Any]]
+    findings: list[Finding]
+    strikes: list[dict[str, Any]]
 
     @property
     def is_clean(self) -> bool:
@@ -67,23 +70,25 @@ class Report:
         return "\n".join([*lines, ""])
 
 
-def made(result: Result, findings: Sequence[dict[str, Any]]) -> Report:
-    """The report of a run; `findings` are what the audit has found."""
+def made(result: Result) -> Report:
+    """The report of a run."""
     healed = recovery.recoveries(result.attempts, result.done)
     return Report(
         facts=_facts(result),
         kills=recovery.kills_by_kind(result.done),
-        zeros=_zeros(result, len(findings)),
+        zeros=_zeros(result),
         figures=[*_figures(result), *_healing(healed), *_latencies(result, healed)],
-        findings=list(findings),
+        findings=list(result.audited.findings),
+        strikes=_strikes(result, healed),
     )
 
 
 def _facts(result: Result) -> dict[str, str]:
     plan = result.options.plan
+    rate = f"--rate {result.options.rate:g}" if result.options.rate else ""
     ended = datetime.fromtimestamp(result.began + result.seconds, UTC)
     return {
-        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed}",
+        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed} --every {plan.every:g} {rate}".strip(),
         "ended": f"{ended:%Y-%m-%d %H:%M} UTC",
         "commit": _commit(),
         "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total / _GIB:.0f} GiB, {platform.system()}"
@@ -94,18 +99,27 @@ def _facts(result: Result) -> dict[str, str]:
     }
 
 
+def _strikes(result: Result, healed: Sequence[Recovery]) -> list[dict[str, Any]]:
+    """Everything that was done, by the clock of the history, and of a kill the seconds until success was back."""
+    seconds = {id(one.struck): one.seconds for one in healed}
+    return [
+        {"time": one.time, "strike": str(one.strike), "pids": one.pids, "back_after": seconds.get(id(one))}
+        for one in result.done
+    ]
+
+
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
 
 
-def _zeros(result: Result, findings: int) -> list[Figure]:
+def _zeros(result: Result) -> list[Figure]:
     books, samples = result.books, result.samples
     counts = {
         "acknowledged orders lost": (books.lost, "orders"),
         "units oversold": (max(books.oversold, samples.oversold), "units"),
         "money unaccounted for": (books.unaccounted, "cents"),
         "unfinished processes": (books.unfinished, ""),
-        "findings of the audit": (findings, ""),
+        "findings of the audit": (len(result.audited.findings) + result.audited.left_off, ""),
         "answers that no rule explains": (len(unexplained(result.attempts)), ""),
     }
     return [Figure(name=name, reached=count, unit=unit, most=0) for name, (count, unit) in counts.items()]
@@ -123,6 +137,7 @@ def unexplained(attempts: Sequence[Attempt]) -> list[Attempt]:
         for one in attempts
         if (one.outcome is Outcome.FAIL and one.told["status"] not in _EXPLAINED)
         or one.told.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR
+        or one.told.get("error") == NONSENSE
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-from services.local import health
+from services.local import audit, health
 from services.local.chaos import customers, history, schedule
 from services.local.chaos.books import OVERSOLD, Auditor, Books
 from services.local.chaos.history import Attempt, Outcome
@@ -69,6 +69,7 @@ class Result:
     attempts: list[Attempt] = field(repr=False)
     samples: Samples
     books: Books
+    audited: audit.Report
 
 
 def acknowledged(attempts: Iterable[Attempt]) -> set[str]:
@@ -99,6 +100,10 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
     await _back(system)
     tell("everything settles")
     books = await _settled(Auditor(system), acknowledged(attempts), options.settles_within)
+    tell("the audit looks for anything else")
+    audited = await audit.until_clean(
+        audit.sources_of(system, histories=[options.history]), within=options.settles_within
+    )
     return Result(
         options=options,
         rate=rate,
@@ -109,6 +114,7 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
         attempts=attempts,
         samples=samples,
         books=books,
+        audited=audited,
     )
 
 

@@ -15,6 +15,7 @@ class Deed(StrEnum):
     PAUSE = "pause"
     ROLL = "roll"
     PROVIDER = "provider"
+    WEBHOOKS = "webhooks"
 
 
 class Victim(StrEnum):
@@ -39,7 +40,7 @@ _SHARES: Mapping[Victim, int] = MappingProxyType(
     | {Victim.SERVICE: 4, Victim.SIDECAR: 4, Victim.PAIR: 3, Victim.RELAY_HOLDER: 2, Victim.POSTGRES: 2}
     | {Victim.BROKER: 2, Victim.STRIPE: 2}
 )
-_FAULTS = {Deed.PAUSE: 9, Deed.PROVIDER: 10, Deed.ROLL: 1}
+_FAULTS = {Deed.PAUSE: 8, Deed.PROVIDER: 8, Deed.WEBHOOKS: 3, Deed.ROLL: 1}
 _PAUSES = ((0.7, 1.0, 5.0), (0.9, 5.0, 15.0), (1.0, 15.0, 60.0))
 """Up to this share of the pauses: between so many and so many seconds."""
 
@@ -53,7 +54,8 @@ class Strike:
     :param at: seconds after the first customer has come.
     :param kind: the kind of process that is killed; for other deeds their own name.
     :param names: the processes; of a relay holder the service whose database it is.
-    :param seconds: how long a pause or a provider's fault lasts.
+    :param seconds: how long a pause or a trouble with the provider lasts.
+    :param fault: what the provider's stand-in is asked for.
     """
 
     at: float
@@ -65,7 +67,8 @@ class Strike:
 
     def __str__(self) -> str:
         """The strike in words."""
-        what = self.fault.get("kind") or " and ".join(self.names)
+        told = (f"{name} {value}" for name, value in self.fault.items() if value and name != "seed")
+        what = ", ".join(told) or " and ".join(self.names)
         return f"{self.kind if self.deed is Deed.KILL else self.deed}: {what}" + (
             f" for {self.seconds:.1f} s" if self.seconds else ""
         )
@@ -140,17 +143,20 @@ class _Draw:
 
     def _fault(self, at: float) -> Strike:
         (deed,) = self._random.choices(list(_FAULTS), list(_FAULTS.values()))
-        if deed is Deed.PAUSE:
-            everybody = [*self._services, *(f"{name}.sidecar" for name in self._services)]
-            name = self._one("pause", [*everybody, *(kind.value for kind in STORES), Victim.STRIPE.value])
-            return Strike(at=at, deed=deed, kind=deed, names=(name,), seconds=self._pause())
-        if deed is Deed.ROLL:
-            return Strike(
-                at=at, deed=deed, kind=deed, names=tuple(self._one("roll", self._services) for _ in range(_ROLLED))
-            )
-        return Strike(
-            at=at, deed=deed, kind=deed, names=("stripe",), seconds=self._random.uniform(3, 12), fault=self._trouble()
-        )
+        match deed:
+            case Deed.PAUSE:
+                return Strike(at=at, deed=deed, kind=deed, names=(self._paused(),), seconds=self._pause())
+            case Deed.ROLL:
+                rolled = tuple(self._one("roll", self._services) for _ in range(_ROLLED))
+                return Strike(at=at, deed=deed, kind=deed, names=rolled)
+            case _:
+                fault = self._trouble() if deed is Deed.PROVIDER else self._disorder()
+                seconds = self._random.uniform(3, 12)
+                return Strike(at=at, deed=deed, kind=deed, names=("stripe",), seconds=seconds, fault=fault)
+
+    def _paused(self) -> str:
+        services = [name for service in self._services for name in (service, f"{service}.sidecar")]
+        return self._one("pause", [*services, *sorted(kind.value for kind in STORES), Victim.STRIPE.value])
 
     def _pause(self) -> float:
         drawn = self._random.random()
@@ -163,6 +169,15 @@ class _Draw:
         probability = self._random.choice((0.3, 0.6, 1.0))
         more = {"seconds": self._random.uniform(0.5, 10.0)} if kind == "latency" else {}
         return {"match": match, "kind": kind, "probability": probability, "seed": self._random.randrange(2**31)} | more
+
+    def _disorder(self) -> Mapping[str, Any]:
+        """Webhooks that come twice or more often, late, out of order, or only when they are tried again."""
+        return {
+            "duplicates": self._random.choice((0, 1, 3)),
+            "reorder_within_seconds": self._random.choice((1.0, 5.0)),
+            "drop": self._random.choice((0.0, 0.3)),
+            "seed": self._random.randrange(2**31),
+        }
 
 
 TROUBLES = ("drop_answer", "drop_answer", "drop_request", "latency", "error_500", "error_503", "error_429")

@@ -2,8 +2,10 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeVar
 from uuid import uuid4
 
 from services.contracts.money import Money
@@ -11,10 +13,14 @@ from services.local.chaos.asking import Asking, Question
 from services.local.chaos.history import Json
 from services.local.customer.actors import ADDRESS
 from services.local.customer.client import Api, Reply, Unexpected, Unreachable
+from services.local.customer.narration import eventually
 
 Lines = list[tuple[str, int]]
+Made = TypeVar("Made")
 
 _REST = 1.0
+_AT_ONCE = 8
+_PRICE = {"amount": "20.00", "currency": "EUR"}
 
 
 @dataclass(kw_only=True)
@@ -92,6 +98,19 @@ class Clerk:
     account: Account
     asking: Asking
 
+    async def product(self, *, on_hand: int) -> str:
+        """Put something on sale, with its stock booked; the answer is its id."""
+        staff = self.account.api
+        body = {"sku": f"CHAOS-{secrets.token_hex(6)}", "name": "A lamp", "price": _PRICE, "on_hand": on_hand}
+        product: str = (await staff.call("POST", "/products", json=body)).expect(HTTPStatus.CREATED)["id"]
+        await eventually(
+            lambda: staff.get(f"/products/{product}/inventory"),
+            lambda level: level["version"] > 0,
+            what="the opening stock being booked",
+            within=60,
+        )
+        return product
+
     async def refund(self, process: str, payment_id: str, amount: Money | None) -> None:
         """Give money back: an amount, or all that is left."""
         body: Json = {"reason": "a complaint"} | ({"amount": amount.model_dump(mode="json")} if amount else {})
@@ -114,6 +133,14 @@ class Clerk:
         body = {"adjust_by": units, "reason": "delivery"}
         headers = {"If-Match": f'"{level.body["version"]}"'}
         return (await self.account.api.call("PUT", path, json=body, headers=headers)).status == HTTPStatus.OK
+
+
+async def several(number: int, make: Callable[[], Awaitable[Made]]) -> list[Made]:
+    """So many of something, a few at a time."""
+    made: list[Made] = []
+    while len(made) < number:
+        made += await asyncio.gather(*(make() for _ in range(min(_AT_ONCE, number - len(made)))))
+    return made
 
 
 def _question(

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import aiohttp
 import psutil
@@ -21,6 +22,8 @@ from services.shared.relay import LOCK
 
 _COMES_BACK_WITHIN = 60.0
 _POLL = 0.05
+_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_ROADS = {Deed.PROVIDER: ("/faults", "POST"), Deed.WEBHOOKS: ("/webhooks", "PUT")}
 _HOLDER = """
 SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND datname = current_database()
@@ -52,12 +55,13 @@ class Striker:
             yield
         finally:
             _resume(self._paused)
-            await self._provider("DELETE")
+            for path, _ in _ROADS.values():
+                await self._provider("DELETE", path)
 
     async def do(self, strike: Strike) -> None:
         """Do one thing, and write down that it was done."""
-        deeds = {Deed.KILL: self._kill, Deed.PAUSE: self._pause, Deed.ROLL: self._roll, Deed.PROVIDER: self._trouble}
-        await deeds[strike.deed](strike)
+        deeds = {Deed.KILL: self._kill, Deed.PAUSE: self._pause, Deed.ROLL: self._roll}
+        await deeds.get(strike.deed, self._trouble)(strike)
 
     def _note(self, strike: Strike, *struck: psutil.Process) -> None:
         self.done.append(Struck(strike=strike, time=time.time(), pids=tuple(process.pid for process in struck)))
@@ -114,19 +118,19 @@ class Striker:
         return now.pid != gone.pid and await health.answers(now.probe)
 
     async def _trouble(self, strike: Strike) -> None:
-        if await self._provider("POST", dict(strike.fault)):
+        path, method = _ROADS[strike.deed]
+        if await self._provider(method, path, strike.fault):
             self._note(strike)
             await asyncio.sleep(strike.seconds)
-            await self._provider("DELETE")
+            await self._provider("DELETE", path)
 
-    async def _provider(self, method: str, fault: dict[str, object] | None = None) -> bool:
-        """Ask the stand-in for a fault, or for none; one that is away just now has no faults."""
-        url = f"http://{LOOPBACK}:{self.system.ports.stripe}/_stand-in/faults"
-        timeout = aiohttp.ClientTimeout(total=5)
+    async def _provider(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> bool:
+        """Tell the stand-in something; one that is away just now forgets what it was told."""
+        url = f"http://{LOOPBACK}:{self.system.ports.stripe}/_stand-in{path}"
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.request(method, url, json=fault) as answer,
+                aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+                session.request(method, url, json=body) as answer,
             ):
                 return answer.ok
         except (aiohttp.ClientError, TimeoutError):

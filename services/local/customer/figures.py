@@ -29,7 +29,8 @@ class Figure:
     @property
     def is_met(self) -> bool:
         """Whether the target, if there is one, is reached."""
-        return self.reached <= (self.most or math.inf) and self.reached >= (self.least or -math.inf)
+        most = math.inf if self.most is None else self.most
+        return (-math.inf if self.least is None else self.least) <= self.reached <= most
 
     def as_json(self) -> dict[str, Any]:
         """The figure for programs."""

@@ -21,11 +21,12 @@ _LATER: Mapping[str, Sequence[str]] = {
         "UPDATE refund SET due_at = now() WHERE status = 'pending' AND due_at > now()",
         "UPDATE webhook_event SET due_at = now() WHERE processed_at IS NULL AND due_at > now()",
         "UPDATE payment SET cancel_due_at = now() WHERE cancel_due_at > now()",
+        "UPDATE payment SET debt_due_at = now() WHERE debt_due_at > now()",
     ),
 }
 _EVERYWHERE = "UPDATE parked_letter SET next_at = now() WHERE state = 'parked' AND next_at > now()"
 _EXPIRE = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
-_ASK = "UPDATE hold SET ask_at = now() WHERE order_id = %s AND state = 'held'"
+_ASK = "UPDATE hold SET ask_at = now(), confirmed = false WHERE order_id = %s AND state = 'held'"
 _IS_ASKED = "SELECT FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
 _DEBTS = "SELECT count(*) AS debts FROM outbox WHERE published_at IS NULL"
 _FACT = """
@@ -53,7 +54,7 @@ class Clocks:
         self._run("order", _EXPIRE, order_id)
 
     def ask_about(self, order_id: str) -> None:
-        """Let inventory's patience with a hold be over."""
+        """Let inventory's patience with a hold be over, and let it not have heard that there is an order."""
         self._run("inventory", _ASK, order_id)
 
     def is_asked_about(self, order_id: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from services.local import console
-from services.local.proofs import sweep, verdict
+from services.local.proofs import crowds, money, sweep, verdict
 from services.local.proofs.defects import commands as defects
 from services.local.proofs.verdict import Verdict
 
@@ -20,6 +20,8 @@ def register(app: typer.Typer) -> None:
     prove.callback()(_prove)
     prove.command("sweep")(prove_sweep)
     defects.register(prove)
+    money.register(prove)
+    crowds.register(prove)
     app.add_typer(prove, name="prove")
 
 

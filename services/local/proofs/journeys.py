@@ -6,7 +6,7 @@ become what the customer was promised; the audit looks at the rest.
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from services.local.proofs import errands, purchases
+from services.local.proofs import errands, purchases, troubles
 from services.local.proofs.shop import Outcome, Reach, Shop
 
 Journey = Callable[[Shop, Outcome, Reach], Awaitable[None]]
@@ -15,6 +15,7 @@ JOURNEYS: Mapping[str, Journey] = {
     journey.__name__: journey
     for journey in (
         purchases.buy,
+        purchases.buy_in_haste,
         purchases.cancel,
         purchases.regret,
         purchases.give_back,
@@ -22,6 +23,10 @@ JOURNEYS: Mapping[str, Journey] = {
         purchases.refund_fails,
         purchases.authenticate,
         purchases.expire,
+        troubles.mishear,
+        troubles.stumble,
+        troubles.give_up,
+        troubles.dispute,
         errands.stock_a_shop,
         errands.fill_a_cart,
         errands.keep_an_account,

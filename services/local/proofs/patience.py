@@ -26,6 +26,7 @@ class Patient:
     """Somebody who asks until there is an answer."""
 
     api: Api
+    seconds: float = PATIENCE
 
     async def ask(
         self,
@@ -39,9 +40,9 @@ class Patient:
     ) -> Reply:
         """Send a request until its answer has one of the good statuses.
 
-        :raises GaveUp: another answer came that asking again does not change, or none for a minute.
+        :raises GaveUp: another answer came that asking again does not change, or none within the time.
         """
-        until, told = time.monotonic() + PATIENCE, "nothing"
+        until, told = time.monotonic() + self.seconds, "nothing"
         while time.monotonic() < until:
             try:
                 async with asyncio.timeout(_ATTEMPT_SECONDS):

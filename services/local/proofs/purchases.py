@@ -4,10 +4,10 @@ import asyncio
 from http import HTTPStatus
 from uuid import uuid4
 
-from services.local.proofs.shop import DECLINED, VISA, Json, Outcome, Reach, Shop, Shopper, until
+from services.local.proofs.shop import AUTHENTICATION, DECLINED, VISA, Json, Outcome, Reach, Shop, Shopper, until
 
 PARCEL = {"carrier": "An Post", "tracking_number": "CX1"}
-_PART = {"amount": {"amount": "5.00", "currency": "EUR"}}
+PART = {"amount": {"amount": "5.00", "currency": "EUR"}}
 
 
 async def ordered(shop: Shop, reach: Reach) -> tuple[str, Shopper, str]:
@@ -41,8 +41,15 @@ async def buy(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     await reach("deliver")
     await shop.staff.ask("POST", f"/orders/{order['id']}/deliver", HTTPStatus.OK)
     await reach("refund")
-    await _refund(shop, ada, payment, _PART, "partially_refunded")
+    await refund(shop, ada, payment, PART, "partially_refunded")
     await shop.letters(ada, "welcome", "placed", "paid", "shipped", "delivered", "refunded")
+
+
+async def buy_in_haste(shop: Shop, outcome: Outcome, reach: Reach) -> None:
+    """An order is paid before anybody but the order service has heard of it."""
+    lamp, ada, order = await ordered(shop, reach)
+    await paid(shop, ada, order, outcome)
+    await shop.stock_becomes(lamp, on_hand=8)
 
 
 async def cancel(shop: Shop, outcome: Outcome, reach: Reach) -> None:
@@ -73,7 +80,7 @@ async def give_back(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     lamp, ada, order = await ordered(shop, reach)
     payment = await paid(shop, ada, order, outcome)
     await reach("refund")
-    await _refund(shop, ada, payment, {}, "refunded")
+    await refund(shop, ada, payment, {}, "refunded")
     await ada.becomes(order, "refunded")
     await shop.stock_becomes(lamp, on_hand=9)
 
@@ -83,7 +90,7 @@ async def refund_late(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     _, ada, order = await ordered(shop, reach)
     payment = await paid(shop, ada, order, outcome, "pm_card_pendingRefund")
     await reach("refund")
-    await _refund(shop, ada, payment, _PART, "partially_refunded")
+    await refund(shop, ada, payment, PART, "partially_refunded")
 
 
 async def refund_fails(shop: Shop, outcome: Outcome, reach: Reach) -> None:
@@ -92,7 +99,7 @@ async def refund_fails(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     payment = await paid(shop, ada, order, outcome, "pm_card_refundFail")
     await reach("refund")
     key, path = str(uuid4()), f"/payments/{payment['id']}"
-    await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CREATED, json=_PART, key=key)
+    await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CREATED, json=PART, key=key)
     await until(
         lambda: ada.see(path),
         lambda told: [one["status"] for one in told["refunds"]] == ["failed"] and told["status"] == "succeeded",
@@ -106,7 +113,7 @@ async def authenticate(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     await reach("pay")
     await shop.prepare(outcome)
     for verdict in ("fail", "pass") if outcome is Outcome.DECLINED else ("pass",):
-        asked = await ada.try_to_pay(order, "pm_card_authenticationRequired", HTTPStatus.ACCEPTED)
+        asked = await ada.try_to_pay(order, AUTHENTICATION, HTTPStatus.ACCEPTED)
         path = f"/payments/{asked.body['id']}"
         told = await until(lambda path=path: ada.see(path), lambda told: told["next_action"], "a question")  # type: ignore[misc]
         await reach(f"authentication: {verdict}")
@@ -122,12 +129,14 @@ async def authenticate(shop: Shop, outcome: Outcome, reach: Reach) -> None:
 
 
 async def expire(shop: Shop, outcome: Outcome, reach: Reach) -> None:
-    """The time to pay ends: unpaid, after a decline, or while the money is on its way."""
+    """The time to pay ends: while the customer is asked who they are, after a decline, or with money on its way."""
     lamp, ada, order = await ordered(shop, reach)
     await shop.prepare(outcome)
     answers = (HTTPStatus.CREATED, HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT)
     if outcome is Outcome.DECLINED:
         await ada.try_to_pay(order, DECLINED, HTTPStatus.PAYMENT_REQUIRED)
+    if outcome is Outcome.SUCCEEDS:
+        await ada.try_to_pay(order, AUTHENTICATION, HTTPStatus.ACCEPTED)
     await reach("expire")
     paying = asyncio.ensure_future(ada.try_to_pay(order, VISA, *answers)) if outcome is Outcome.TIMES_OUT else None
     await asyncio.to_thread(shop.clocks.expire, order)
@@ -140,7 +149,7 @@ async def expire(shop: Shop, outcome: Outcome, reach: Reach) -> None:
         await ada.try_to_pay(order, VISA, HTTPStatus.CONFLICT)
 
 
-async def _refund(shop: Shop, ada: Shopper, payment: Json, how_much: Json, status: str) -> None:
+async def refund(shop: Shop, ada: Shopper, payment: Json, how_much: Json, status: str) -> None:
     """Staff pay something back; waits until the payment is in a status."""
     path = f"/payments/{payment['id']}"
     await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CREATED, json=how_much, key=str(uuid4()))

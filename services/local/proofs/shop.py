@@ -1,6 +1,7 @@
 """The people of a journey and what they do, as good clients of a shop whose processes may die at any moment."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,6 +33,7 @@ PASSWORD = "correct horse battery staple"  # noqa: S105 - of accounts that live 
 PRICE = {"amount": "20.00", "currency": "EUR"}
 VISA = "pm_card_visa"
 DECLINED = "pm_card_chargeDeclined"
+AUTHENTICATION = "pm_card_authenticationRequired"
 
 
 class Outcome(StrEnum):
@@ -139,11 +141,13 @@ class Shop:
         if outcome is Outcome.TIMES_OUT:
             await self.provider("POST", "/faults", {"match": "confirm", "kind": "drop_answer", "times": 1})
 
-    async def provider(self, method: str, path: str, body: Json | None = None) -> None:
-        """Tell the provider's stand-in something."""
+    async def provider(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Tell the provider's stand-in something; the answer is what it says."""
         url = f"http://{LOOPBACK}:{self.system.ports.stripe}/_stand-in{path}"
         async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
             answer.raise_for_status()
+            told = await answer.read()
+            return dict(json.loads(told)) if answer.content_type == "application/json" and told else {}
 
     async def stock_becomes(self, product_id: str, *, on_hand: int, reserved: int = 0) -> None:
         """Wait until the ledger says so."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,7 +31,7 @@ def table(verdicts: Iterable[Verdict]) -> Table:
     return drawn
 
 
-def tell(*verdicts: Verdict) -> bool:
+def tell(*verdicts: Verdict, to: Console = console.out) -> bool:
     """Print them; tells whether all are reached."""
-    console.out.print(table(verdicts))
+    to.print(table(verdicts))
     return all(one.is_reached for one in verdicts)

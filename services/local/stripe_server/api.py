@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from services.local.stripe_server import calls, captures, disputes, intents, listing, payouts, refunds
+from services.local.stripe_server import calls, captures, checkout, disputes, intents, listing, payouts, refunds
 from services.local.stripe_server.calls import Call
 
 router = APIRouter()
@@ -53,6 +53,36 @@ async def update_dispute(dispute_id: str, call: Called) -> Response:
 async def accept_dispute(dispute_id: str, call: Called) -> Response:
     """Give a dispute up."""
     return await call.run("close_dispute", partial(disputes.accept, dispute_id=dispute_id))
+
+
+@router.post("/v1/checkout/sessions")
+async def create_session(call: Called) -> Response:
+    """Open a Checkout Session."""
+    return await call.run("create_session", checkout.create)
+
+
+@router.post("/v1/checkout/sessions/{session_id}/expire")
+async def expire_session(session_id: str, call: Called) -> Response:
+    """Give a Checkout Session up."""
+    return await call.run("expire_session", partial(checkout.expire, session_id=session_id))
+
+
+@router.get("/v1/checkout/sessions")
+async def read_sessions(call: Called) -> Response:
+    """A page of Checkout Sessions."""
+    return await call.run("list", partial(listing.page, resource="checkout/sessions"))
+
+
+@router.get("/v1/checkout/sessions/{session_id}")
+async def read_session(session_id: str, call: Called) -> Response:
+    """One Checkout Session."""
+    return await call.run("retrieve", partial(checkout.retrieve, session_id=session_id))
+
+
+@router.get("/v1/checkout/sessions/{session_id}/line_items")
+async def read_line_items(session_id: str, call: Called) -> Response:
+    """What is bought in a Checkout Session."""
+    return await call.run("list", partial(checkout.line_items, session_id=session_id))
 
 
 @router.get("/v1/balance")

@@ -30,6 +30,8 @@ from services.local.stripe_server.unreliability import Unreliability, Way
 KEPT_FOR = 24 * 3600.0
 """Seconds after which Stripe may forget a key; the same key then executes again."""
 
+LONGEST_KEY = 255
+
 Operation = Callable[[Desk, Form], StripeObject]
 Result = TypeVar("Result")
 
@@ -121,6 +123,8 @@ class Call:
     def _kept(self) -> Answer | None:
         if self.key is None:
             return None
+        if len(self.key) > LONGEST_KEY:
+            raise refusals.long_key()
         kept = self.server.records.find_answer(self.key, since=self.server.clock() - KEPT_FOR)
         if kept is not None and kept.fingerprint != self.fingerprint:
             raise refusals.other_parameters(self.key)

@@ -39,9 +39,13 @@ class Card:
     brand: str = "visa"
     last4: str = "4242"
     decline: Decline | None = None
+    country: str = "US"
+    funding: str = "credit"
     authentication: bool = False
     refund: RefundFate = RefundFate.SUCCEEDS
     dispute: DisputeFate | None = None
+    pays_at_once: bool = False
+    """Whether what it pays is available at once."""
 
     @property
     def fingerprint(self) -> str:
@@ -88,17 +92,39 @@ _DECLINES: Mapping[str, tuple[str, Decline]] = {
     "chargeDeclinedIncorrectCvc": ("0127", _INCORRECT_CVC),
     "chargeDeclinedProcessingError": ("0119", _PROCESSING),
     "chargeDeclinedVelocityLimitExceeded": ("6975", _declined("card_velocity_exceeded")),
+    "chargeDeclinedFraudulent": ("0019", _declined("fraudulent")),
+    "radarBlock": ("9995", _declined("fraudulent")),
     "chargeCustomerFail": ("0341", _declined("generic_decline")),
 }
+_COUNTRIES: Mapping[str, str] = {
+    "us": "4242",
+    "ca": "0000",
+    "br": "0002",
+    "at": "0008",
+    "ch": "0009",
+    "de": "0016",
+    "es": "0007",
+    "fr": "0003",
+    "gb": "0000",
+    "it": "0008",
+    "nl": "0002",
+    "au": "0006",
+    "jp": "0003",
+}
+_AUTHENTICATED: Mapping[str, tuple[str, Decline | None]] = {
+    "authenticationRequired": ("3184", None),
+    "authenticationRequiredOnSetup": ("3155", None),
+    "authenticationRequiredSetupForOffSession": ("0446", None),
+    "authenticationRequiredChargeDeclinedInsufficientFunds": ("8341", _INSUFFICIENT),
+    "threeDSecure2Required": ("3220", None),
+    "threeDSecureRequired": ("3063", None),
+    "threeDSecureRequiredChargeDeclined": ("1629", _declined("generic_decline")),
+    "threeDSecureRequiredProcessingError": ("1308", _PROCESSING),
+}
 _OTHERS = (
-    Card(name="authenticationRequired", last4="3184", authentication=True),
-    Card(name="threeDSecure2Required", last4="3220", authentication=True),
-    Card(
-        name="authenticationRequiredChargeDeclinedInsufficientFunds",
-        last4="8341",
-        authentication=True,
-        decline=_INSUFFICIENT,
-    ),
+    Card(name="threeDSecureOptional", last4="3055"),
+    Card(name="amex_threeDSecureNotSupported", brand="amex", last4="0005"),
+    Card(name="bypassPending", last4="0077", pays_at_once=True),
     Card(name="pendingRefund", last4="7726", refund=RefundFate.PENDS_THEN_SUCCEEDS),
     Card(name="refundFail", last4="5126", refund=RefundFate.SUCCEEDS_THEN_FAILS),
     Card(name="createDispute", last4="0259", dispute=DisputeFate()),
@@ -106,8 +132,19 @@ _OTHERS = (
     Card(name="createDisputeInquiry", last4="1976", dispute=DisputeFate(inquiry=True)),
 )
 
+
+def _funding(name: str) -> str:
+    _, _, funding = name.partition("_")
+    return funding or "credit"
+
+
 _CARDS = (
-    *(Card(name=name, brand=brand, last4=last4) for name, (brand, last4) in _BRANDS.items()),
+    *(Card(name=name, brand=brand, last4=last4, funding=_funding(name)) for name, (brand, last4) in _BRANDS.items()),
+    *(Card(name=name, last4=last4, country=name.upper()) for name, last4 in _COUNTRIES.items()),
+    *(
+        Card(name=name, last4=last4, authentication=True, decline=decline)
+        for name, (last4, decline) in _AUTHENTICATED.items()
+    ),
     *(Card(name=name, last4=last4, decline=decline) for name, (last4, decline) in _DECLINES.items()),
     *_OTHERS,
 )
@@ -127,3 +164,8 @@ def by_token(token: str) -> Card | None:
 def by_fingerprint(fingerprint: str) -> Card:
     """The card that a payment method or a charge was made with."""
     return _BY_FINGERPRINT[fingerprint]
+
+
+def tokens() -> tuple[str, ...]:
+    """Every `pm_card_…` token."""
+    return tuple(_BY_TOKEN)

@@ -1,30 +1,24 @@
-"""The issuer's page on which a customer authenticates, as small as can be."""
+"""The issuer's page on which a customer authenticates."""
 
-from html import escape
 from http import HTTPStatus
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from services.local.stripe_server import intents
+from services.local.stripe_server import checkout, intents, pages
 from services.local.stripe_server.calls import Server
 from services.local.stripe_server.objects import StripeObject
 from services.local.stripe_server.refusals import Executed
 
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui;max-width:28rem;margin:4rem auto;padding:0 1rem}}
-form{{display:inline}}button{{font:inherit;padding:.5rem 1rem;margin-right:.5rem}}</style>
-<h1>{title}</h1>{body}</html>"""
-_BUTTON = '<form method="post" action="{action}"><button>{label}</button></form>'
-
 
 def page(client_secret: str) -> Response:
     """Two buttons."""
-    address = f"/_stand-in/authenticate/{escape(client_secret, quote=True)}"
-    buttons = _BUTTON.format(action=f"{address}/pass", label="Complete") + _BUTTON.format(
-        action=f"{address}/fail", label="Fail"
+    address = f"/_stand-in/authenticate/{client_secret}"
+    return pages.page(
+        "Authenticate the payment",
+        pages.words("A test bank asks whether this payment is yours."),
+        pages.button(f"{address}/pass", "Complete"),
+        pages.button(f"{address}/fail", "Fail"),
     )
-    body = f"<p>A test bank asks whether this payment is yours.</p>{buttons}"
-    return HTMLResponse(_PAGE.format(title="Authenticate the payment", body=body))
 
 
 def finish(server: Server, client_secret: str, *, passed: bool) -> Response:
@@ -33,13 +27,15 @@ def finish(server: Server, client_secret: str, *, passed: bool) -> Response:
     with desk.records.transaction():
         return_url = _return_url(desk.records.find(intents.KIND, client_secret.partition("_secret_")[0]))
         try:
-            status = intents.authenticated(desk, client_secret=client_secret, passed=passed)["status"]
+            intent = intents.authenticated(desk, client_secret=client_secret, passed=passed)
+            checkout.settle(desk, intent)
+            status = intent["status"]
         except Executed as refusal:
             status = refusal.message
     server.owed.set()
     if return_url is not None:
         return RedirectResponse(return_url, HTTPStatus.SEE_OTHER)
-    return HTMLResponse(_PAGE.format(title="Done", body=f"<p>{escape(status)}</p>"))
+    return pages.page("Done", pages.words(status))
 
 
 def _return_url(intent: StripeObject | None) -> str | None:

@@ -17,9 +17,10 @@ def card_of(charge: StripeObject) -> Card:
 def book(desk: Desk, charge: StripeObject) -> StripeObject:
     """What was captured is ours, less the fee; a card that disputes is going to."""
     captured = charge["amount_captured"]
-    movement = Movement(type="charge", amount=captured, fee=fees.of_charge(captured))
+    card = card_of(charge)
+    movement = Movement(type="charge", amount=captured, fee=fees.of_charge(captured), at_once=card.pays_at_once)
     charge["balance_transaction"] = desk.book(charge, movement)["id"]
-    if card_of(charge).dispute is not None:
+    if card.dispute is not None:
         desk.later(charge)
     return desk.save(charge)
 

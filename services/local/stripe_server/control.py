@@ -3,6 +3,7 @@
 | request | what it does |
 |---|---|
 | `GET /authenticate/{client_secret}` | the issuer's page; `POST …/pass` or `…/fail` is what the customer presses |
+| `GET /checkout/{session}` | the page of a Checkout Session; `POST` with `payment_method=pm_card_…` pays |
 | `POST /faults` | calls go wrong: `{match, kind, times | probability, seed, seconds}`, see `faults.Fault` |
 | `GET /faults`, `DELETE /faults` | what was asked for and how often it has struck; let everything go well again |
 | `POST /clock` | `{"advance_seconds": N}`: the clock is put forward, and what was due by then happens |
@@ -15,12 +16,13 @@ What goes wrong with webhooks is asked for in `webhook_control`.
 """
 
 from functools import partial
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Response
+from fastapi import Form as FormField
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, model_validator
 
-from services.local.stripe_server import challenge, charges, disputes, payouts, timeline
+from services.local.stripe_server import challenge, charges, checkout_page, disputes, payouts, timeline
 from services.local.stripe_server.calls import Running
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.faults import Fault
@@ -39,6 +41,18 @@ async def show_challenge(client_secret: str) -> Response:
 async def finish_challenge(client_secret: str, outcome: Literal["pass", "fail"], server: Running) -> Response:
     """What the customer pressed."""
     return challenge.finish(server, client_secret, passed=outcome == "pass")
+
+
+@router.get("/checkout/{session_id}")
+async def show_checkout(session_id: str, server: Running) -> Response:
+    """The page of a Checkout Session."""
+    return checkout_page.show(server, session_id)
+
+
+@router.post("/checkout/{session_id}")
+async def pay_checkout(session_id: str, payment_method: Annotated[str, FormField()], server: Running) -> Response:
+    """The card that the customer chose."""
+    return checkout_page.pay(server, session_id, payment_method)
 
 
 @router.post("/faults", status_code=204)

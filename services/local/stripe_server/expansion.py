@@ -13,6 +13,7 @@ _KINDS = {
     "txn": "balance_transaction",
     "du": "dispute",
     "po": "payout",
+    "cs": "checkout.session",
 }
 _DEEPEST = 4
 

@@ -91,6 +91,18 @@ class Form:
             raise refusals.invalid(name, f"Invalid hash: {name}", "parameter_invalid")
         return {key: item for key, item in value.items() if item}
 
+    def part(self, name: str) -> dict[str, Any]:
+        """A parameter that has parameters of its own; absent is empty."""
+        value = self.values.get(name) or {}
+        if not isinstance(value, dict):
+            raise refusals.invalid(name, f"Invalid object: {name}", "parameter_invalid")
+        return value
+
+    def parts(self, name: str) -> list[dict[str, Any]]:
+        """A parameter that is a list of such."""
+        value = self.part(name)
+        return [Form(value).part(position) for position in value]
+
     def words(self, name: str) -> tuple[str, ...]:
         """A parameter as a list of words."""
         return tuple(self.mapping(name).values())

@@ -17,6 +17,7 @@ RESOURCES: Mapping[str, str] = {
     "payment_methods": "payment_method",
     "disputes": "dispute",
     "payouts": "payout",
+    "checkout/sessions": "checkout.session",
 }
 _FILTERS: Mapping[str, tuple[str, ...]] = {
     "charges": ("payment_intent",),
@@ -25,6 +26,7 @@ _FILTERS: Mapping[str, tuple[str, ...]] = {
     "balance_transactions": ("type", "source", "currency"),
     "disputes": ("charge", "payment_intent"),
     "payouts": ("status", "destination"),
+    "checkout/sessions": ("payment_intent", "status"),
 }
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _MOST = 100

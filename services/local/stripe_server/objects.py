@@ -34,7 +34,7 @@ def payment_method(card: Card, *, now: int) -> StripeObject:
 
 
 def _card(card: Card) -> StripeObject:
-    usual = {"exp_month": 12, "exp_year": 2034, "funding": "credit", "country": "US"}
+    usual = {"exp_month": 12, "exp_year": 2034, "funding": card.funding, "country": card.country}
     return usual | {"brand": card.brand, "last4": card.last4, "fingerprint": card.fingerprint}
 
 
@@ -58,13 +58,11 @@ def payment_intent(*, amount: int, currency: str, metadata: dict[str, str], now:
             "next_action",
             "on_behalf_of",
             "payment_method",
-            "payment_record",
             "processing",
             "receipt_email",
             "review",
             "setup_future_usage",
             "shipping",
-            "source",
             "statement_descriptor",
             "statement_descriptor_suffix",
             "transfer_data",
@@ -132,12 +130,10 @@ def charge(
         "refunded": False,
         "review": None,
         "shipping": None,
-        "source": None,
         "source_transfer": None,
         "statement_descriptor": None,
         "statement_descriptor_suffix": None,
         "status": "succeeded" if taken else "failed",
-        "transfer": None,
         "transfer_data": None,
         "transfer_group": None,
     }
@@ -157,7 +153,8 @@ def refund(
     of: StripeObject, *, amount: int, status: str, reason: str | None, metadata: dict[str, str], now: int
 ) -> StripeObject:
     """Money on its way back to the card of a charge."""
-    return {
+    pending = {"pending_reason": "processing"} if status == "pending" else {}
+    return pending | {
         "id": new_id("re"),
         "object": "refund",
         "amount": amount,
@@ -167,11 +164,9 @@ def refund(
         "currency": of["currency"],
         "customer": None,
         "destination_details": {"type": "card", "card": {"type": "refund"}},
-        "failure_balance_transaction": None,
         "metadata": metadata,
         "payment_intent": of["payment_intent"],
         "payment_method": of["payment_method"],
-        "pending_reason": "processing" if status == "pending" else None,
         "reason": reason,
         "receipt_number": None,
         "source_transfer_reversal": None,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from services.local.stripe_server import balance
 from services.local.stripe_server.balance import Balance
@@ -44,6 +45,9 @@ CREATE TABLE IF NOT EXISTS delivery (
 );
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (due) WHERE delivered IS NULL;
 CREATE TABLE IF NOT EXISTS scheduled (object_id TEXT PRIMARY KEY, due REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS part (
+    object_id TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (object_id, name)
+);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -192,6 +196,16 @@ class Records:
             (now,),
         ).fetchone()
         return row
+
+    def keep_part(self, object_id: str, name: str, body: object) -> None:
+        """Keep what belongs to an object without being shown with it."""
+        statement = "INSERT INTO part (object_id, name, body) VALUES (?, ?, ?)"
+        self._database.execute(statement, (object_id, name, json.dumps(body)))
+
+    def find_part(self, object_id: str, name: str) -> Any:  # noqa: ANN401 - what was kept
+        """What was kept with an object."""
+        statement = "SELECT body FROM part WHERE object_id = ? AND name = ?"
+        return json.loads(self._database.execute(statement, (object_id, name)).fetchone()[0])
 
     def find_setting(self, name: str) -> str | None:
         """What was decided while the stand-in ran."""

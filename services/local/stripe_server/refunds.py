@@ -72,7 +72,8 @@ def _recount(desk: Desk, charge: StripeObject, amount: int) -> None:
 def change(desk: Desk, refund: StripeObject) -> None:
     """The time has come: a pending refund settles, one to a closed account fails and its money returns to us."""
     if refund["status"] == "pending":
-        refund |= {"status": "succeeded", "pending_reason": None}
+        refund["status"] = "succeeded"
+        del refund["pending_reason"]
     else:
         _fail(desk, refund)
     desk.save(refund)

@@ -55,6 +55,11 @@ def missing(kind: str, object_id: str, param: str = "id") -> Unexecuted:
     return Unexecuted(status, "invalid_request_error", message, {"param": param, "code": "resource_missing"})
 
 
+def long_key() -> Unexecuted:
+    """A key that is longer than Stripe takes."""
+    return Unexecuted(400, "idempotency_error", "Idempotency keys must not be longer than 255 characters.")
+
+
 def other_parameters(key: str) -> Unexecuted:
     """A key that has been used with other parameters."""
     message = (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from services.local.stripe_server import captures, charges, disputes, intents, payouts, refunds
+from services.local.stripe_server import captures, charges, checkout, disputes, intents, payouts, refunds
 from services.local.stripe_server.desk import Desk
 from services.local.stripe_server.objects import StripeObject
 
@@ -18,6 +18,7 @@ _HAPPENINGS: Mapping[str, Callable[[Desk, str], None]] = {
     "du": _to(disputes.KIND, disputes.decide),
     "pi": _to(intents.KIND, captures.expire),
     "po": _to(payouts.KIND, payouts.arrive),
+    "cs": _to(checkout.KIND, checkout.lapse),
     payouts.DAILY: payouts.daily,
 }
 

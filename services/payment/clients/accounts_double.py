@@ -21,6 +21,7 @@ class Account:
     order_id: str | None = None
     method: str = ""
     refunds: dict[str, ProviderRefund] = field(default_factory=dict)
+    amounts: dict[str, int] = field(default_factory=dict)
     given_back: int = 0
     disputes: dict[str, ProviderDispute] = field(default_factory=dict)
 

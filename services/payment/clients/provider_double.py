@@ -152,6 +152,7 @@ class ProviderDouble(AccountsDouble):
             if account.given_back + amount_minor > account.intent.received_minor:
                 raise CallInvalid("charge_already_refunded", None)
             account.given_back += amount_minor
+            account.amounts[refund_id] = amount_minor
             pends = account.method == "pm_card_pendingRefund"
             status = RefundStatus.PENDING if pends else RefundStatus.SUCCEEDED
             made = account.refunds[refund_id] = ProviderRefund(id=f"re_{next(self.numbers)}", status=status)
@@ -168,11 +169,12 @@ class ProviderDouble(AccountsDouble):
         return await self._run("refund", key, execute)
 
     def change_refund(self, reference: str, status: RefundStatus) -> None:
-        """Let a refund settle, or fail afterwards."""
+        """Let a refund settle, or fail afterwards, which brings its money back."""
         for account in self.accounts.values():
             for refund_id, refund in account.refunds.items():
                 if refund.id == reference:
                     account.refunds[refund_id] = replace(refund, status=status)
+                    account.given_back -= account.amounts.pop(refund_id, 0) if status is RefundStatus.FAILED else 0
         if status is RefundStatus.FAILED:
             self.balance.fail_refund(reference)
 
@@ -205,6 +207,10 @@ class ProviderDouble(AccountsDouble):
         """Every dispute of an intent."""
         self.calls.append(("list", intent_id))
         return list(self.accounts[intent_id].disputes.values())
+
+    def stick(self, key: str) -> None:
+        """Answer a key with an error from now on, whatever came of its call."""
+        self._answers[key] = ProviderBroken()
 
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""

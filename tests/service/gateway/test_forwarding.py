@@ -129,6 +129,25 @@ async def test_what_the_sidecar_itself_says_becomes_a_problem(visitor: Visitor, 
     assert "no such host" not in answer.text
 
 
+@pytest.mark.parametrize("status", [200, 201, 202])
+async def test_a_success_without_a_word_is_none(visitor: Visitor, wire: Wire, tokens: Tokens, status: int) -> None:
+    """Sidecars answer so for a service that dies while it answers: nobody knows what became of the request."""
+    wire.answer("order", "/orders", status=status, body=b"")
+
+    answer = await visitor.post("/api/v1/orders", json={}, headers=tokens.headers())
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "service-unavailable")
+    assert len(wire.seen) == 1
+
+
+async def test_a_success_that_has_nothing_to_say_passes_through(visitor: Visitor, wire: Wire, tokens: Tokens) -> None:
+    wire.answer("user", "/users/logout", status=204)
+
+    answer = await visitor.post("/api/v1/users/logout", json={}, headers=tokens.headers())
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
 async def test_a_read_that_fails_at_once_is_tried_again(visitor: Visitor, wire: Wire) -> None:
     answers = iter(
         [web.Response(status=500, text=DAPR_ERROR, content_type="application/json"), web.Response(text="ok")]
@@ -217,7 +236,7 @@ async def test_more_than_can_be_served_is_sent_away(gateway: Open, wire: Wire) -
     async def slow() -> web.Response:
         reached.set()
         await go_on.wait()
-        return web.Response()
+        return web.Response(text="ok")
 
     wire.answers["product", "/products"] = slow
     async with gateway(sidecart_most_in_flight=1) as visitor:
@@ -241,7 +260,7 @@ async def test_every_problem_is_a_problem_document_with_a_trace_id(visitor: Visi
 
 
 async def test_every_answer_tells_browsers_to_be_careful(visitor: Visitor, wire: Wire) -> None:
-    wire.answer("product", "/products", headers={"ETag": '"1"'})
+    wire.answer("product", "/products", body=b"{}", headers={"ETag": '"1"'})
 
     answers = [await visitor.get(path) for path in ("/api/v1/products", "/api/v1/nothing", "/healthz", "/docs", "/x")]
 

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.contracts.events import PaymentRefundFailed
+from services.contracts.events import PaymentDisputeClosed, PaymentDisputed, PaymentRefundFailed
 from tests.service.order.shop import Shop, payment_id_of, refund_of, succeeded
 
 
@@ -100,6 +100,21 @@ async def test_a_refund_that_fails_is_noted(shop: Shop) -> None:
     await shop.client.deliver(failed)
 
     assert (await shop.get(order["id"]))["history"][-1]["reason"] == "refund of 25.00 EUR failed"
+
+
+async def test_a_dispute_and_its_outcome_are_noted_and_move_nothing(shop: Shop) -> None:
+    order = await shop.order_in("shipped")
+    about = succeeded(order).model_dump() | {"dispute_id": "du_1", "dispute_amount": refund_of(order).refund_amount}
+
+    await shop.client.deliver(PaymentDisputed(**about | {"version": 5}, reason="fraudulent"))
+    await shop.client.deliver(PaymentDisputeClosed(**about | {"version": 6}, outcome="lost"))
+
+    found = await shop.get(order["id"])
+    assert found["status"] == "shipped"
+    assert [entry["reason"] for entry in found["history"][-2:]] == [
+        "dispute of 25.00 EUR (fraudulent)",
+        "dispute of 25.00 EUR lost",
+    ]
 
 
 async def test_news_of_an_order_that_is_not_known_comes_again(shop: Shop) -> None:

@@ -13,6 +13,8 @@ from services.contracts.events import (
     OrderPlaced,
     PaymentActionRequired,
     PaymentDeclined,
+    PaymentDisputeClosed,
+    PaymentDisputed,
     PaymentRefundFailed,
     StockCommitted,
     StockHeld,
@@ -77,7 +79,7 @@ async def test_holds_are_told_in_units(shop: Shop, kind: type[Event], units: lis
     assert (item["source"], item["type"], item["summary"]) == ("inventory", kind.TYPE, summary)
 
 
-async def test_declines_and_refunds_are_told(shop: Shop) -> None:
+async def test_declines_refunds_and_disputes_are_told(shop: Shop) -> None:
     order = await shop.order_in("cancelled")
     payment = succeeded(order).model_dump() | {"at": shop.clock.now + timedelta(hours=1)}
     refund = refund_of(order).model_dump() | {"at": shop.clock.now + timedelta(hours=2)}
@@ -86,12 +88,17 @@ async def test_declines_and_refunds_are_told(shop: Shop) -> None:
     await tell(shop, order, PaymentActionRequired, **payment | {"attempt": 2, "version": 5})
     await tell(shop, order, PaymentRefundFailed, **refund | {"version": 6})
     await shop.client.deliver(refund_of(order))
+    dispute = payment | {"dispute_id": "du_1", "dispute_amount": refund["refund_amount"]}
+    await tell(shop, order, PaymentDisputed, **dispute | {"reason": "fraudulent", "version": 7})
+    await tell(shop, order, PaymentDisputeClosed, **dispute | {"outcome": "won", "version": 8})
 
     assert {item["summary"] for item in await timeline(shop, order)} == {
         "Payment of 25.00 EUR declined (card_declined)",
         "Payment of 25.00 EUR waits for the customer to authenticate",
         "Refund of 25.00 EUR failed",
         "Refund of 25.00 EUR succeeded",
+        "Payment of 25.00 EUR disputed (fraudulent)",
+        "Dispute of 25.00 EUR won",
     }
 
 

@@ -20,6 +20,7 @@ from services.payment.app import Connect
 from services.payment.clients import stripe_provider
 from services.payment.clients.provider import Provider
 from services.payment.clients.provider_double import Fault, ProviderDouble
+from services.payment.domain.intents import DisputeStatus
 from services.shared.runtime import Runtime
 from tests.conditions import free_port, wait_until
 
@@ -39,6 +40,10 @@ class Bank(Protocol):
     async def go_wrong(self, operation: str, fault: Fault, times: int = 1) -> None: ...
 
     async def authenticate(self, url: str, *, passes: bool) -> None: ...
+
+    async def dispute(self, intent_id: str, *, amount_minor: int | None = None, is_inquiry: bool = False) -> str: ...
+
+    async def close_dispute(self, reference: str, outcome: DisputeStatus) -> None: ...
 
 
 class DoubleBank:
@@ -60,6 +65,13 @@ class DoubleBank:
     async def authenticate(self, url: str, *, passes: bool) -> None:
         self.provider.authenticate(url.rsplit("/", 1)[1], passes=passes)
 
+    async def dispute(self, intent_id: str, *, amount_minor: int | None = None, is_inquiry: bool = False) -> str:
+        status = DisputeStatus.INQUIRY if is_inquiry else DisputeStatus.OPEN
+        return self.provider.dispute(intent_id, amount_minor=amount_minor, status=status)
+
+    async def close_dispute(self, reference: str, outcome: DisputeStatus) -> None:
+        self.provider.close_dispute(reference, outcome)
+
 
 @dataclass
 class StandIn:
@@ -77,6 +89,21 @@ class StandIn:
     async def authenticate(self, url: str, *, passes: bool) -> None:
         async with httpx2.AsyncClient() as http:
             (await http.post(f"{url}/{'pass' if passes else 'fail'}")).raise_for_status()
+
+    async def dispute(self, intent_id: str, *, amount_minor: int | None = None, is_inquiry: bool = False) -> str:
+        body = {"payment_intent": intent_id, "amount": amount_minor, "inquiry": is_inquiry}
+        return str((await self._ask("disputes", body))["id"])
+
+    async def close_dispute(self, reference: str, outcome: DisputeStatus) -> None:
+        """An inquiry is dropped, whatever its outcome."""
+        decided = "lost" if outcome is DisputeStatus.LOST else "won"
+        await self._ask(f"disputes/{reference}/close", {"outcome": decided})
+
+    async def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        async with httpx2.AsyncClient(base_url=self.address) as http:
+            answer = (await http.post(f"/_stand-in/{path}", json=body)).raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     def events_about(self, order_id: Any, *types: str) -> list[tuple[bytes, str]]:
         """The delivered events of an order, oldest first, once one of each of these types is there."""

@@ -5,7 +5,6 @@ import json
 from typing import Any
 from uuid import uuid4
 
-import httpx2
 import pytest
 
 from services.contracts.events import OrderCancelled, OrderShipped
@@ -13,7 +12,7 @@ from services.payment.clients.provider_double import Fault
 from services.payment.domain.intents import DisputeStatus
 from services.shared.identity import Role
 from tests.service.payment.banks import DoubleBank, StandIn
-from tests.service.payment.shop import Order, Shop
+from tests.service.payment.shop import Shop
 
 TAKEN = {"dispute_hold": 2500, "stripe_fees": 1500, "stripe_clearing": -1500, "revenue": -2500}
 LOST = {"stripe_fees": 1500, "stripe_clearing": -1500}
@@ -322,9 +321,28 @@ async def test_a_dispute_of_somebody_elses_payment_is_left_alone(
     assert await shop.client.rows("SELECT * FROM dispute") == []
 
 
-async def dispute_at(stand_in: StandIn, intent_id: str) -> None:
-    async with httpx2.AsyncClient(base_url=stand_in.address) as http:
-        (await http.post("/_stand-in/disputes", json={"payment_intent": intent_id})).raise_for_status()
+@pytest.mark.parametrize("bank", ["stripe"], indirect=True)
+@pytest.mark.parametrize("outcome", [DisputeStatus.WON, DisputeStatus.LOST])
+async def test_a_dispute_is_told_by_signed_events(shop: Shop, stand_in: StandIn, outcome: DisputeStatus) -> None:
+    payment_id, intent_id = await shipped(shop)
+    reference = await stand_in.dispute(intent_id)
+    for body, signature in stand_in.events_about(reference, "charge.dispute.funds_withdrawn"):
+        assert (await shop.hear(body, signature)).status_code == 200
+    await shop.work()
+    disputed = await shop.read(payment_id)
+    refused = await shop.refund(payment_id)
+    await stand_in.close_dispute(reference, outcome)
+
+    for body, signature in stand_in.events_about(reference, "charge.dispute.closed"):
+        assert (await shop.hear(body, signature)).status_code == 200
+    await shop.work()
+
+    assert (disputed["status"], refused.status_code) == ("disputed", 409)
+    assert (await shop.read(payment_id))["disputes"][0]["status"] == outcome
+    assert await shop.fact_types() == ["payment.succeeded", "payment.disputed", "payment.dispute_closed"]
+    held = await shop.ledger()
+    assert "dispute_hold" not in held
+    assert held["stripe_clearing"] == (2500 if outcome is DisputeStatus.WON else 0) - held["stripe_fees"]
 
 
 async def test_staff_see_what_is_disputed(shop: Shop, double: DoubleBank) -> None:
@@ -336,8 +354,7 @@ async def test_staff_see_what_is_disputed(shop: Shop, double: DoubleBank) -> Non
     assert account["status"] == "disputed"
 
 
-async def test_an_order_that_is_paid_twice_over_by_no_one_stays_disputed_once(shop: Shop, double: DoubleBank) -> None:
-    order: Order
+async def test_a_replay_of_a_payment_that_was_disputed_since_says_so(shop: Shop, double: DoubleBank) -> None:
     order, payment_id = await shop.paid()
     await hear(shop, double.provider.dispute((await shop.read(payment_id))["provider_reference"]))
 

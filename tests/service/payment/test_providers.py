@@ -10,7 +10,7 @@ import pytest
 from services.payment.clients import stripe_provider
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, Provider, ProviderBroken
 from services.payment.clients.provider_double import Fault
-from services.payment.domain.intents import IntentStatus, RefundStatus
+from services.payment.domain.intents import DisputeStatus, FundsMoved, IntentStatus, RefundStatus
 from tests.conditions import free_port
 from tests.service.payment.banks import API_KEY, Bank, provider_of
 
@@ -130,6 +130,65 @@ async def test_more_than_was_captured_is_not_refunded(provider: Provider) -> Non
         await provider.refund(intent_id, key=str(uuid4()), amount_minor=2501, refund_id=str(uuid4()))
     with pytest.raises(CallInvalid):
         await provider.retrieve_refund("re_nobodyknows")
+
+
+@both
+@pytest.mark.parametrize("outcome", [DisputeStatus.WON, DisputeStatus.LOST])
+async def test_a_dispute_takes_the_money_and_a_fee_and_brings_it_back_when_it_is_won(
+    provider: Provider, bank: Bank, outcome: DisputeStatus
+) -> None:
+    intent_id = await charged(provider)
+    reference = await bank.dispute(intent_id, amount_minor=1000)
+
+    opened = await provider.retrieve_dispute(reference)
+    await bank.close_dispute(reference, outcome)
+    closed = await provider.retrieve_dispute(reference)
+
+    assert (opened.id, opened.intent_id, opened.status) == (reference, intent_id, DisputeStatus.OPEN)
+    assert (opened.amount_minor, opened.currency, opened.reason) == (1000, "EUR", "fraudulent")
+    assert opened.withdrawn is not None
+    assert (opened.withdrawn.amount_minor, opened.withdrawn.fee_minor > 0, opened.reinstated) == (1000, True, None)
+    assert (closed.status, closed.withdrawn) == (outcome, opened.withdrawn)
+    reinstated = FundsMoved(amount_minor=1000, fee_minor=0) if outcome is DisputeStatus.WON else None
+    assert closed.reinstated == reinstated
+    assert await provider.list_disputes(intent_id) == [closed]
+
+
+@both
+async def test_an_inquiry_takes_nothing(provider: Provider, bank: Bank) -> None:
+    intent_id = await charged(provider)
+    reference = await bank.dispute(intent_id, is_inquiry=True)
+
+    inquiry = await provider.retrieve_dispute(reference)
+    refund = await provider.refund(intent_id, key=str(uuid4()), amount_minor=1000, refund_id=str(uuid4()))
+    await bank.close_dispute(reference, DisputeStatus.DROPPED)
+
+    assert (inquiry.status, inquiry.withdrawn, inquiry.reinstated) == (DisputeStatus.INQUIRY, None, None)
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert (await provider.retrieve_dispute(reference)).status is DisputeStatus.DROPPED
+
+
+@both
+@pytest.mark.parametrize("outcome", [None, DisputeStatus.LOST])
+async def test_what_is_disputed_or_lost_is_not_refunded(
+    provider: Provider, bank: Bank, outcome: DisputeStatus | None
+) -> None:
+    intent_id = await charged(provider)
+    reference = await bank.dispute(intent_id, amount_minor=1000)
+    if outcome is not None:
+        await bank.close_dispute(reference, outcome)
+
+    with pytest.raises(CallInvalid) as refused:
+        await provider.refund(intent_id, key=str(uuid4()), amount_minor=500, refund_id=str(uuid4()))
+
+    assert refused.value.code == "charge_disputed"
+
+
+@both
+async def test_a_dispute_that_nobody_knows_is_invalid(provider: Provider) -> None:
+    with pytest.raises(CallInvalid):
+        await provider.retrieve_dispute("du_nobodyknows")
+    assert await provider.list_disputes(await charged(provider)) == []
 
 
 @both

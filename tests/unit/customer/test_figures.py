@@ -44,6 +44,8 @@ def test_a_figure_is_met_on_the_right_side_of_its_target() -> None:
 
     assert [figure(60, most=60).is_met, figure(61, most=60).is_met] == [True, False]
     assert [figure(40, least=40).is_met, figure(39, least=40).is_met] == [True, False]
+    assert [figure(0, most=0).is_met, figure(1, most=0).is_met] == [True, False]
+    assert [figure(0, least=0).is_met, figure(-1, least=0).is_met] == [True, False]
     assert figure(7).is_met
     assert [figure(1, most=60).target, figure(1, least=40).target, figure(1).target] == ["≤ 60 ms", "≥ 40 ms", ""]
     assert figure(7, most=8).as_json()["met"] is True

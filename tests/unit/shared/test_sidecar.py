@@ -102,6 +102,19 @@ async def test_what_may_be_repeated_is_tried_three_times(*, repeatable: bool, tr
     assert count == tries
 
 
+async def test_a_success_without_a_word_is_none() -> None:
+    """Sidecars answer so for a service that dies while it answers."""
+    answers = iter([web.Response(status=200), web.json_response({"watts": 60})])
+
+    async def answer(_: web.Request) -> web.Response:
+        return next(answers)
+
+    async with sidecar_that(answer) as sidecar:
+        lamp = await sidecar.call("lamps", "GET", "/", Lamp)
+
+    assert lamp == Lamp(watts=60)
+
+
 async def test_nobody_there_and_no_answer_in_time_are_both_away() -> None:
     async def never(_: web.Request) -> web.Response:
         await asyncio.sleep(60)

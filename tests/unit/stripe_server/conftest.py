@@ -1,8 +1,9 @@
 import json
 import socket
 import threading
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import stripe
 import uvicorn
+from starlette.types import ASGIApp
 
 from services.local.stripe_server.app import create_app
 from services.local.stripe_server.connections import CuttableProtocol
@@ -66,8 +68,17 @@ class StandIn:
         page = self.client.v1.balance_transactions.list(params={"limit": 100})
         return [(one.type, one.amount, one.fee) for one in reversed(page.data)]
 
-    def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        form: dict[str, str] | None = None,
+    ) -> Any:
         data = None if body is None else json.dumps(body).encode()
+        if form is not None:
+            data = urllib.parse.urlencode(form).encode()
         sent = {"Content-Type": "application/json", **(headers or {})}
         request = urllib.request.Request(f"{self.url}{path}", data, sent, method=method)  # noqa: S310 - our own
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own
@@ -88,7 +99,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, shop: Shop, *, change_after: float = 0.05) -> Iterator[StandIn]:
+def running(
+    folder: Path, shop: Shop, *, change_after: float = 0.05, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[StandIn]:
     port = free_port()
     settings = Settings(
         port=port,
@@ -98,19 +111,21 @@ def running(folder: Path, shop: Shop, *, change_after: float = 0.05) -> Iterator
         webhook_secret=SECRET,
         change_after=change_after,
     )
-    app = create_app(settings)
+    app = around(create_app(settings))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, http=CuttableProtocol, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_for(lambda: server.started)
     http: Any = stripe.RequestsClient()
-    yield StandIn(
-        settings.url,
-        stripe.StripeClient(KEY, base_addresses={"api": settings.url}, max_network_retries=0, http_client=http),
-    )
-    http.close()
-    server.should_exit = True
-    thread.join()
+    try:
+        yield StandIn(
+            settings.url,
+            stripe.StripeClient(KEY, base_addresses={"api": settings.url}, max_network_retries=0, http_client=http),
+        )
+    finally:
+        http.close()
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture

@@ -61,10 +61,12 @@ def listening() -> Iterator[Shop]:
     shop = Shop(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield shop
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield shop
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def wait_for(condition: Callable[[], object], *, within: float = 10.0) -> None:

@@ -151,6 +151,13 @@ def test_keys_outlive_the_process(tmp_path: Path, shop: Shop) -> None:
     assert second.id == first.id
 
 
+def test_a_key_has_at_most_255_characters(stand_in: StandIn) -> None:
+    with pytest.raises(stripe.IdempotencyError):
+        stand_in.intents.create(params=OPEN, options=key("k" * 256))
+
+    assert stand_in.intents.create(params=OPEN, options=key("k" * 255)).amount == 2_500
+
+
 def test_a_key_that_is_too_old_is_forgotten(tmp_path: Path) -> None:
     records = Records(tmp_path)
 

@@ -1,10 +1,13 @@
 """What customers do in a round while something around them breaks: a store, the broker, the provider's line."""
 
 import asyncio
+from datetime import timedelta
 
 from services.local.proofs.defects.edit import Edit
+from services.local.proofs.defects.journeys import refunded
 from services.local.proofs.defects.stage import Journey, Stage
 
+_WEBHOOKS = "LOCK TABLE webhook_event IN SHARE MODE"
 _CAPTURED = "SELECT 1 FROM payment WHERE order_id = %s AND captured_minor > 0"
 _COMMITTED = "SELECT 1 FROM hold WHERE order_id = %s AND state = 'committed'"
 _KNOWN = "SELECT 1 FROM hold WHERE order_id = %s AND confirmed"
@@ -22,11 +25,22 @@ async def lose_the_answer(stage: Stage) -> None:
     await stage.sees("payment", _CAPTURED, order)
 
 
+async def give_up_while_paying(stage: Stage) -> None:
+    """Pay, and cancel before anybody knows what became of the payment: it succeeded."""
+    shopper = await stage.shopper()
+    order = await stage.order(shopper, (await stage.lamp(), 2))
+    async with stage.locked("payment", _WEBHOOKS), stage.fault("confirm", "drop_answer"):
+        await stage.pay(stage.hasty(shopper), order)
+        await shopper.cancel("customer", order)
+        await stage.sees("payment", _CAPTURED, order)
+    await refunded(stage, order)
+
+
 async def pay_again_without_news(stage: Stage) -> None:
     """Pay, lose the answer and the webhooks too, and pay again when the first try seems to have failed."""
     shopper = await stage.shopper()
     order = await stage.order(shopper, (await stage.lamp(), 2))
-    async with stage.locked("payment", "LOCK TABLE webhook_event IN SHARE MODE"):
+    async with stage.locked("payment", _WEBHOOKS):
         async with stage.fault("confirm", "drop_answer"):
             await stage.pay(shopper, order)
         await stage.pay(shopper, order)
@@ -37,7 +51,7 @@ async def lose_the_answer_to_a_refund(stage: Stage) -> None:
     _, order = await stage.paid_order()
     await stage.calm()
     async with (
-        stage.locked("payment", "LOCK TABLE webhook_event IN SHARE MODE"),
+        stage.locked("payment", _WEBHOOKS),
         stage.fault("refund", "drop_answer"),
     ):
         await stage.refund(order, 5)
@@ -60,9 +74,9 @@ async def write_slowly(stage: Stage) -> None:
 
 async def never_write(stage: Stage) -> None:
     """Order while the order service can't write at all, and give up."""
-    shopper, lamp = await stage.shopper(patience=0), await stage.lamp()
+    shopper, lamp = await stage.shopper(), await stage.lamp()
     async with stage.locked("order", "LOCK TABLE orders IN SHARE MODE"):
-        await stage.order(shopper, (lamp, 2))
+        await stage.order(stage.hasty(shopper), (lamp, 2))
     query = "SELECT 1 FROM hold JOIN hold_line USING (order_id) WHERE product_id = %s AND state = 'released'"
     await stage.sees("inventory", query, lamp)
 
@@ -95,8 +109,8 @@ async def find_orders_unwritable(stage: Stage) -> None:
     await stage.rows("order", 'REVOKE UPDATE ON orders FROM "order"')
     try:
         await stage.pay(shopper, order)
-        await stage.sees("order", _PARKED, order, within=_RETRIES)
-        await stage.sees("order", f"{_PARKED} AND attempts > 0", order, within=5)
+        if await stage.sees("order", _PARKED, order, within=_RETRIES):
+            await stage.sees("order", f"{_PARKED} AND attempts > 0", order, within=5)
     finally:
         await stage.rows("order", 'GRANT UPDATE ON orders TO "order"')
     await stage.becomes(order, "paid")
@@ -118,11 +132,11 @@ async def fill_the_broker(stage: Stage) -> None:
 
 async def fail_at_the_last_moment(stage: Stage) -> None:
     """Cancel; the database refuses the transaction at its commit, and the customer does not ask again."""
-    shopper = await stage.shopper(patience=0)
+    shopper = await stage.shopper()
     order = await stage.order(shopper, (await stage.lamp(), 2))
     await stage.rows("order", _REFUSING_AT_COMMIT)
     try:
-        await shopper.cancel("customer", order)
+        await stage.hasty(shopper).cancel("customer", order)
     finally:
         await stage.rows("order", _REFUSING_NO_MORE)
 
@@ -146,7 +160,14 @@ _ASKED_SOON = Edit(
     new="ASKED_AFTER = timedelta(seconds=1)",
 )
 
-LOSE_THE_ANSWER = Journey(act=lose_the_answer)
+_LOOKED_AFTER_LATE = Edit(
+    file="services/payment/operations/paying.py",
+    old="_LOOK_AFTER = timedelta(seconds=0.5)",
+    new="_LOOK_AFTER = timedelta(seconds=10)",
+)
+
+LOSE_THE_ANSWER = Journey(act=lose_the_answer, later=timedelta(minutes=2))
+GIVE_UP_WHILE_PAYING = Journey(act=give_up_while_paying, clocks=(_LOOKED_AFTER_LATE,))
 PAY_AGAIN_WITHOUT_NEWS = Journey(act=pay_again_without_news)
 LOSE_THE_ANSWER_TO_A_REFUND = Journey(act=lose_the_answer_to_a_refund)
 WRITE_SLOWLY = Journey(act=write_slowly, clocks=(_ASKED_SOON,))

@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -21,18 +21,12 @@ Seed = Annotated[int, typer.Option("--seed", help="What the sample is chosen by.
 Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write every round to this file.")]
 
 
-def register(prove: typer.Typer) -> None:
-    """Add the command to the proofs."""
-    prove.command(name="defects")(defects_command)
+class Prove(Protocol):
+    """What plants defects one after the other; tests have another."""
 
-
-def defects_command(*, only: Only = None, sample: Sample = None, seed: Seed = 1, json: Json = None) -> None:
-    """Plant defects one at a time in a copy of the source; the audit has to see each."""
-    rounds = prove(chosen(DEFECTS, only=only, sample=sample, seed=seed), tell=showing.tell)
-    if json is not None:
-        json.write_text(showing.as_json(rounds, seed=seed))
-    if not verdict.tell(*showing.verdicts(rounds)):
-        raise typer.Exit(1)
+    def __call__(self, defects: Sequence[Defect], *, tell: Tell) -> list[Round]:
+        """Plant these, telling each round as it ends."""
+        ...
 
 
 def prove(defects: Sequence[Defect], *, tell: Tell) -> list[Round]:
@@ -40,3 +34,16 @@ def prove(defects: Sequence[Defect], *, tell: Tell) -> list[Round]:
     with tempfile.TemporaryDirectory(prefix="sidecart-history-") as folder, Workshop.opened() as workshop:
         proof = Proof(workshop=workshop, history=Path(folder) / "history.jsonl", tell=tell)
         return asyncio.run(proof.run(defects))
+
+
+def register(proofs: typer.Typer, proving: Prove = prove) -> None:
+    """Add the command to the proofs."""
+
+    @proofs.command(name="defects")
+    def defects_command(*, only: Only = None, sample: Sample = None, seed: Seed = 1, json: Json = None) -> None:
+        """Plant defects one at a time in a copy of the source; the audit has to see each."""
+        rounds = proving(chosen(DEFECTS, only=only, sample=sample, seed=seed), tell=showing.tell)
+        if json is not None:
+            json.write_text(showing.as_json(rounds, seed=seed))
+        if not verdict.tell(*showing.verdicts(rounds)):
+            raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from services.local.proofs.defects import breakdowns, journeys
 from services.local.proofs.defects.defect import Defect
 from services.local.proofs.defects.edit import Edit
+from services.local.proofs.defects.payments import KEEP_A_LATE_SUCCESS
 
 _CHECKOUT = "services/order/operations/checkout.py"
 _DOMAIN = "services/order/domain/order.py"
@@ -30,8 +31,8 @@ ORDERS = (
         edits=(
             Edit(
                 file=_SETTLEMENT,
-                old="outbox.add(session, order.pay(payment_id, by=by, at=at))",
-                new="order.pay(payment_id, by=by, at=at)",
+                old="outbox.add(session, order.pay(payment_id, by=PAYMENT, at=at, cause=cause))",
+                new="order.pay(payment_id, by=PAYMENT, at=at, cause=cause)",
             ),
         ),
         journey=journeys.BUY,
@@ -85,7 +86,7 @@ ORDERS = (
     ),
     Defect(
         name="a-late-payment-revives-a-cancelled-order",
-        harm="An order whose stock and money went back is shipped all the same.",
+        harm="An order whose units were given to somebody else is paid, and sent all the same.",
         edits=(
             Edit(
                 file=_DOMAIN,
@@ -97,9 +98,10 @@ ORDERS = (
                 old="    if order.status is OrderStatus.PENDING:\n        outbox",
                 new="    if order.status in {OrderStatus.PENDING, OrderStatus.CANCELLED}:\n        outbox",
             ),
+            KEEP_A_LATE_SUCCESS,
         ),
-        journey=journeys.GIVE_UP_WHILE_PAYING,
-        breaks=frozenset({"I4", "I6", "I7"}),
+        journey=breakdowns.GIVE_UP_WHILE_PAYING,
+        breaks=frozenset({"I7"}),
     ),
     Defect(
         name="a-declined-card-pays-the-order",
@@ -107,8 +109,8 @@ ORDERS = (
         edits=(
             Edit(
                 file=_SUBSCRIPTIONS,
-                old="import PaymentRefunded, PaymentRefundFailed, PaymentSucceeded",
-                new="import PaymentDeclined, PaymentRefunded, PaymentRefundFailed, PaymentSucceeded",
+                old="    PaymentDisputeClosed,\n",
+                new="    PaymentDeclined,\n    PaymentDisputeClosed,\n",
             ),
             Edit(
                 file=_SUBSCRIPTIONS, old="@door.on(PaymentSucceeded)", new="@door.on(PaymentSucceeded, PaymentDeclined)"

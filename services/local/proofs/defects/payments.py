@@ -9,7 +9,7 @@ _HEARING = "services/payment/operations/hearing.py"
 _LEDGER = "services/payment/store/ledger.py"
 _PAYING = "services/payment/operations/paying.py"
 _RECORDING = "services/payment/operations/recording.py"
-_REFUNDING = "services/payment/operations/refunding.py"
+_RETURNING = "services/payment/operations/returning.py"
 
 _GUESS_THAT_IT_FAILED = (
     Edit(
@@ -27,6 +27,11 @@ _GUESS_THAT_IT_FAILED = (
         new="from services.payment.domain.intents import Intent, IntentStatus\n"
         "from services.payment.domain.payables import Payable, state_of\n",
     ),
+)
+KEEP_A_LATE_SUCCESS = Edit(
+    file=_RECORDING,
+    old="    if not is_payable:\n        await debts",
+    new="    if payment.captured_minor < 0:\n        await debts",
 )
 
 PAYMENTS = (
@@ -72,14 +77,8 @@ PAYMENTS = (
     Defect(
         name="a-late-success-is-kept",
         harm="The shop keeps the money of an order that was cancelled while it was being paid.",
-        edits=(
-            Edit(
-                file=_RECORDING,
-                old="    if not is_payable:\n        await refunds",
-                new="    if payment.captured_minor < 0:\n        await refunds",
-            ),
-        ),
-        journey=journeys.GIVE_UP_WHILE_PAYING,
+        edits=(KEEP_A_LATE_SUCCESS,),
+        journey=breakdowns.GIVE_UP_WHILE_PAYING,
         breaks=frozenset({"I6"}),
     ),
     Defect(
@@ -88,8 +87,8 @@ PAYMENTS = (
         edits=(
             Edit(
                 file=_CLOSING,
-                old="        await refunds.add_automatic(session, payment, reason=ORDER_CANCELLED, at=at)\n",
-                new="        return\n",
+                old="    if payment.is_captured:\n        await debts.add_automatic(session, payment, at=at)\n",
+                new="    if payment.is_captured:\n        return\n",
             ),
         ),
         journey=journeys.CANCEL_PAID,
@@ -111,7 +110,7 @@ PAYMENTS = (
     Defect(
         name="a-refund-has-a-new-key-each-time",
         harm="A refund whose answer was lost is made twice.",
-        edits=(Edit(file=_REFUNDING, old='key=f"refund:{found.id}"', new='key=f"refund:{found.id}:{at}"'),),
+        edits=(Edit(file=_RETURNING, old='f"refund:{found.id}", str', new='f"refund:{found.id}:{found.tries}", str'),),
         journey=breakdowns.LOSE_THE_ANSWER_TO_A_REFUND,
         breaks=frozenset({"I5"}),
     ),
@@ -120,7 +119,7 @@ PAYMENTS = (
         harm="Money went back and the ledger still counts it as revenue.",
         edits=(
             Edit(
-                file=_REFUNDING,
+                file=_RETURNING,
                 old='await ledger.book(session, "refund", payment, of=found.id, minor=found.amount_minor, at=at)',
                 new="pass",
             ),
@@ -130,12 +129,12 @@ PAYMENTS = (
     ),
     Defect(
         name="refunds-are-booked-the-wrong-way-round",
-        harm="Every refund raises the revenue.",
+        harm="Every refund that goes out is counted as money that came in.",
         edits=(
             Edit(
                 file=_LEDGER,
-                old='"refund": _Posting(debit="revenue", credit="stripe_clearing")',
-                new='"refund": _Posting(debit="stripe_clearing", credit="revenue")',
+                old='"refund": _Posting(debit="refunds_payable", credit=_CLEARING)',
+                new='"refund": _Posting(debit=_CLEARING, credit="refunds_payable")',
             ),
         ),
         journey=journeys.COMPLAIN,
@@ -146,7 +145,7 @@ PAYMENTS = (
         harm="A refund of five euros takes forty out of the books.",
         edits=(
             Edit(
-                file=_REFUNDING,
+                file=_RETURNING,
                 old='"refund", payment, of=found.id, minor=found.amount_minor, at=at)',
                 new='"refund", payment, of=found.id, minor=payment.captured_minor, at=at)',
             ),

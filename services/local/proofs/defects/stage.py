@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -27,8 +27,9 @@ from services.local.proofs.defects.edit import Edit
 from services.local.system import System
 
 VISA, DECLINED = "pm_card_visa", "pm_card_chargeDeclined"
-PATIENCE = 8.0
+PATIENCE = 6.0
 """Seconds for which customers ask again, and for which a journey waits for what a defect may keep from happening."""
+_POLL = 0.1
 _FACTS = ("order", "inventory", "payment", "notification", "product")
 
 
@@ -71,12 +72,16 @@ class Stage:
                 clerk = Clerk(account=account, asking=Asking(history=kept, patience=PATIENCE))
                 yield cls(system=system, anyone=anyone, clerk=clerk, history=kept)
 
-    async def shopper(self, *, patience: float = PATIENCE) -> Shopper:
+    async def shopper(self) -> Shopper:
         """A new customer."""
-        asking = Asking(history=self.history, patience=patience)
+        asking = Asking(history=self.history, patience=PATIENCE)
         shopper = await Shopper.registered(self.anyone, asking)
         self.own.add(shopper.user_id)
         return shopper
+
+    def hasty(self, shopper: Shopper) -> Shopper:
+        """The same customer, who takes the first answer for the last."""
+        return replace(shopper, asking=replace(shopper.asking, patience=0.0))
 
     async def lamp(self, on_hand: int = 9) -> str:
         """A new product of 20 euros with its stock booked."""
@@ -89,7 +94,7 @@ class Stage:
         return product
 
     async def order(self, shopper: Shopper, *lines: tuple[str, int], key: str | None = None, copies: int = 1) -> str:
-        """Place an order; answers its id, of which nothing may have come."""
+        """Place an order; answers its id, which is empty when it was refused."""
         order = await shopper.place("customer", list(lines), key=key, copies=copies)
         if order is not None:
             self.own.add(order)
@@ -201,17 +206,14 @@ class Stage:
         return found
 
     async def calm(self, *, seconds: float = 1.5, within: float = 20.0) -> bool:
-        """Wait until no database has been written to for so long; whether that came."""
-        async with asyncio.timeout(within + seconds):
-            return await self._calm(seconds, asyncio.get_running_loop().time() + within)
-
-    async def _calm(self, seconds: float, until: float) -> bool:
+        """Wait until no database has been written to for so long; whether that came in time."""
         loop = asyncio.get_running_loop()
+        until = loop.time() + within
         seen, since = await self._written(), loop.time()
         while loop.time() - since < seconds:
             if loop.time() > until:
                 return False
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_POLL)
             now = await self._written()
             seen, since = (seen, since) if now == seen else (now, loop.time())
         return True

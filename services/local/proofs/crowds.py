@@ -1,0 +1,69 @@
+"""`./sidecart prove flash-sale` and `prove lost-answers`: the proofs that many customers make at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from services.local import console
+from services.local.chaos.commands import LIMITS_OFF
+from services.local.proofs import flash_sale, lost_answers, verdict
+from services.local.proofs.verdict import Verdict
+from services.local.system import System
+
+Tell = Callable[[str], None]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same choices.")]
+Rounds = Annotated[int, typer.Option("--rounds", min=1, help="How many sales.")]
+Buyers = Annotated[int, typer.Option("--buyers", min=1, help="How many customers come at once.")]
+Units = Annotated[int, typer.Option("--units", min=1, help="How many units there are.")]
+Payments = Annotated[int, typer.Option("--payments", min=1, help="How many payments.")]
+Share = Annotated[float, typer.Option("--share", min=0.01, max=0.9, help="What share of the answers is lost.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crowds:
+    """The commands: where their systems come from, and what is done there."""
+
+    start: Callable[..., AbstractContextManager[System]] = System.start
+    sell: Callable[[System, flash_sale.Options, Tell], Awaitable[flash_sale.Result]] = flash_sale.prove
+    lose: Callable[[System, lost_answers.Options, Tell], Awaitable[lost_answers.Result]] = lost_answers.prove
+
+    def prove_flash_sale(
+        self, *, rounds: Rounds = 20, buyers: Buyers = 1_000, units: Units = 100, seed: Seed = 1
+    ) -> None:
+        """Let a thousand customers buy a hundred units at the same moment: exactly a hundred are sold, every time."""
+        options = flash_sale.Options(rounds=rounds, buyers=buyers, units=units, seed=seed)
+        self._prove(lambda system, tell: self._sold(system, options, tell))
+
+    def prove_lost_answers(self, *, payments: Payments = 2_000, share: Share = 0.3, seed: Seed = 1) -> None:
+        """Lose the provider's answers after it has done its work: nobody is charged twice, and nobody for nothing."""
+        options = lost_answers.Options(payments=payments, share=share, seed=seed)
+        self._prove(lambda system, tell: self._lost(system, options, tell))
+
+    async def _sold(self, system: System, options: flash_sale.Options, tell: Tell) -> Verdict:
+        return (await self.sell(system, options, tell)).verdict
+
+    async def _lost(self, system: System, options: lost_answers.Options, tell: Tell) -> Verdict:
+        return (await self.lose(system, options, tell)).verdict
+
+    def _prove(self, proof: Callable[[System, Tell], Awaitable[Verdict]]) -> None:
+        """Print the figure; a system in which it was missed is kept."""
+
+        async def proven(system: System) -> Verdict:
+            return await proof(system, console.Steps())
+
+        with self.start(env=LIMITS_OFF) as system:
+            if not verdict.tell(asyncio.run(proven(system))):
+                system.keep()
+                console.complain(f"Everything is kept in {system.state.root}.")
+                raise typer.Exit(1)
+
+
+def register(prove: typer.Typer, crowds: Crowds | None = None) -> None:
+    """Add the commands to `prove`."""
+    commands = crowds or Crowds()
+    prove.command("flash-sale")(commands.prove_flash_sale)
+    prove.command("lost-answers")(commands.prove_lost_answers)

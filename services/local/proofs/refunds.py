@@ -1,0 +1,144 @@
+"""Concurrent refunds: staff refund parts of the same payments at once, and no payment gives back more than it took."""
+
+import asyncio
+import json
+import random
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeVar
+from uuid import uuid4
+
+import psycopg
+
+from services.local.audit import sources_of, until_clean
+from services.local.proofs.purchases import PARCEL
+from services.local.proofs.shop import Json, Outcome, Shop, Shopper
+from services.local.proofs.verdict import Verdict
+from services.local.system import System
+
+_UNITS = 5
+_WORKERS = 16
+_LEAST_MINOR, _MOST_MINOR = 100, 2000
+_SETTLES_WITHIN = 120.0
+_OURS = """
+SELECT intent_id, captured_minor, refunded_minor, owed_minor, coalesce((
+    SELECT -sum(entry.amount_minor) FROM ledger_transaction AS booked JOIN ledger_entry AS entry
+    ON entry.transaction_id = booked.id AND entry.account = 'stripe_clearing'
+    WHERE booked.order_id = payment.order_id AND booked.kind IN ('refund', 'refund_failure')
+), 0)::bigint
+FROM payment WHERE captured_minor > 0
+"""
+_THEIRS = "SELECT body FROM object WHERE kind = 'charge'"
+
+Tell = Callable[[str], None]
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How many payments, how many refunds of each are asked for, each twice at once; what share of answers is lost."""
+
+    payments: int = 40
+    refunds: int = 25
+    share: float = 0.2
+    seed: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What came of it: `over` gave back more than they took, `apart` are those whose books say different sums."""
+
+    options: Options
+    asked: int
+    made: int
+    over: int
+    apart: int
+    findings: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """The figure."""
+        zeros = {"over the capture": self.over, "books apart": self.apart, "findings of the audit": self.findings}
+        reached = ", ".join(f"{number} {what}" for what, number in zeros.items())
+        return Verdict(
+            name=f"concurrent refunds of {self.options.payments} payments",
+            target="sum never over the capture; provider, ledger and payment agree",
+            reached=f"{self.asked:,} asked for, {self.made:,} made: {reached}",
+            is_reached=bool(self.made) and not any(zeros.values()),
+        )
+
+
+async def prove(system: System, options: Options, tell: Tell) -> Result:
+    """Refund the payments of a running system from all sides."""
+    choose = random.Random(options.seed)  # noqa: S311 - amounts of a proof, not a secret
+    async with Shop.visited(system) as shop:
+        tell(f"{options.payments} orders are paid and shipped")
+        paid = await _paid(shop, options.payments)
+        asked = [(payment, _amount(choose)) for payment in paid for _ in range(options.refunds)]
+        choose.shuffle(asked)
+        fault = {"match": "refund", "kind": "drop_answer", "probability": options.share, "seed": options.seed}
+        await shop.provider("POST", "/faults", fault)
+        tell(f"{len(asked):,} refunds are asked for, each of them twice")
+        answers = await _at_once([_refund(shop, payment, minor) for payment, minor in asked])
+        await shop.provider("DELETE", "/faults")
+        tell("everything settles")
+        audited = await until_clean(sources_of(system), within=_SETTLES_WITHIN)
+    over, apart = _compare(system)
+    return Result(
+        options=options, asked=len(asked), made=sum(answers), over=over, apart=apart, findings=len(audited.findings)
+    )
+
+
+async def _paid(shop: Shop, number: int) -> Sequence[str]:
+    lamp, ada = await shop.lamp(on_hand=number * _UNITS), await shop.customer()
+    return await _at_once([_buy(shop, ada, lamp) for _ in range(number)])
+
+
+async def _buy(shop: Shop, ada: Shopper, lamp: str) -> str:
+    order = await ada.order((lamp, _UNITS))
+    payment = await shop.pay(ada, order["id"], Outcome.SUCCEEDS)
+    await ada.becomes(order["id"], "paid")
+    await shop.staff.ask("POST", f"/orders/{order['id']}/ship", HTTPStatus.OK, json=PARCEL)
+    return str(payment["id"])
+
+
+def _amount(choose: random.Random) -> Json:
+    minor = choose.randint(_LEAST_MINOR, _MOST_MINOR)
+    return {"amount": {"amount": f"{minor // 100}.{minor % 100:02}", "currency": "EUR"}}
+
+
+async def _refund(shop: Shop, payment_id: str, amount: Json) -> bool:
+    """Ask twice at once under one key; tells whether it is made or under way."""
+    path, key = f"/payments/{payment_id}/refund", str(uuid4())
+    answers = await asyncio.gather(
+        *(shop.staff.ask("POST", path, HTTPStatus.CREATED, HTTPStatus.CONFLICT, json=amount, key=key) for _ in range(2))
+    )
+    return any(answer.status == HTTPStatus.CREATED for answer in answers)
+
+
+async def _at_once(asking: Sequence[Awaitable[Told]]) -> list[Told]:
+    """Await all of them, so many at a time."""
+    room = asyncio.Semaphore(_WORKERS)
+
+    async def one(awaited: Awaitable[Told]) -> Told:
+        async with room:
+            return await awaited
+
+    return await asyncio.gather(*map(one, asking))
+
+
+def _compare(system: System) -> tuple[int, int]:
+    """How many payments gave back more than they took, and of how many the books differ."""
+    with psycopg.connect(sources_of(system).databases["payment"]) as connection:
+        ours = {intent: sums for intent, *sums in connection.execute(_OURS)}
+    with closing(sqlite3.connect(f"file:{sources_of(system).stand_in}?mode=ro", uri=True)) as records:
+        charges = [json.loads(body) for (body,) in records.execute(_THEIRS)]
+    theirs = {one["payment_intent"]: one["amount_refunded"] for one in charges if one["status"] == "succeeded"}
+    over = sum(max(refunded, booked, theirs[intent]) > took for intent, (took, refunded, _, booked) in ours.items())
+    apart = sum(
+        len({refunded, booked, theirs[intent]}) > 1 or owed != 0 for intent, (_, refunded, owed, booked) in ours.items()
+    )
+    return over, apart

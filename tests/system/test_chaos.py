@@ -1,0 +1,66 @@
+"""Every kind of process dies while customers shop, crowds come at once: nothing is lost, oversold or mischarged."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.local.chaos import report, run, schedule
+from services.local.chaos.schedule import Victim
+from services.local.proofs import flash_sale, lost_answers
+from services.local.system import System
+
+_KILLS = len(Victim) + 3
+_RECOVERS_WITHIN = 90.0
+"""Seconds; a machine that runs other tests at the same time is slow, the figure itself is for `./sidecart chaos`."""
+
+
+def say_nothing(_: str) -> None:
+    """Nobody watches a test."""
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[System]:
+    """A system of its own: what is killed here must not disturb the others, nor their poison be found here."""
+    with System.start(env={"SIDECART_RATE_LIMIT_FACTOR": "1000"}) as system:
+        yield system
+
+
+async def test_every_kind_of_process_is_killed_once_and_nothing_is_lost(apart: System, tmp_path: Path) -> None:
+    plan = schedule.Plan(seed=20, kills=_KILLS, every=4.0, longest_pause=4.0)
+    options = run.Options(plan=plan, history=tmp_path / "history.jsonl", rate=2.0, quiet=3.0)
+
+    told = report.made(await run.run(apart, options, say_nothing))
+
+    assert set(told.kills) == {kind.value for kind in Victim}
+    assert sum(told.kills.values()) == _KILLS
+    assert told.findings == []
+    assert [figure for figure in told.zeros if not figure.is_met] == []
+    figures = {figure.name: figure.reached for figure in told.figures}
+    assert 0 < figures["orders acknowledged as paid"] <= figures["orders acknowledged"] <= figures["orders asked for"]
+    assert figures["looks at the stock"] > 0
+    assert all(
+        figure.reached < _RECOVERS_WITHIN
+        for figure in told.figures
+        if figure.name.startswith("success") and "alone" in figure.name
+    )
+
+
+async def test_a_flash_sale_sells_exactly_what_there_is(apart: System) -> None:
+    options = flash_sale.Options(rounds=1, buyers=60, units=10)
+
+    result = await flash_sale.prove(apart, options, say_nothing)
+
+    assert [one.is_exact(options) for one in result.rounds] == [True]
+    assert result.verdict.is_reached
+
+
+async def test_lost_answers_charge_nobody_twice_and_nobody_for_nothing(apart: System) -> None:
+    options = lost_answers.Options(payments=30)
+
+    result = await lost_answers.prove(apart, options, say_nothing)
+
+    assert (result.charged_twice, result.paid_uncharged, result.unresolved, result.findings) == (0, 0, 0, 0)
+    assert result.acknowledged == 30
+    assert result.lost > 0
+    assert result.verdict.is_reached

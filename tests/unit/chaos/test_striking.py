@@ -1,0 +1,171 @@
+"""Signals to real processes, and requests to a provider in memory."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from services.local.chaos import striking
+from services.local.chaos.schedule import Deed, Strike
+from services.local.chaos.striking import Striker
+from services.local.ports import free_offset
+from services.local.state import Kind, Phase, Record, Running, State, this_process
+from services.local.system import System
+from tests.conditions import eventually
+
+SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+def strike(deed: Deed, *names: str, seconds: float = 0.05, **fault: object) -> Strike:
+    return Strike(at=0, deed=deed, kind=deed, names=names, seconds=seconds, fault=fault)
+
+
+def recorded(state: State, processes: dict[str, psutil.Popen], offset: int = 0) -> System:
+    me = this_process()
+    running = tuple(
+        Running(name=name, kind=Kind.SERVICE, pid=one.pid, started=one.create_time(), url="", probe="tcp://127.0.0.1:1")
+        for name, one in processes.items()
+    )
+    record = Record(supervisor=me.pid, started=me.create_time(), offset=offset, phase=Phase.HEALTHY, processes=running)
+    state.write(record)
+    return System(state, offset)
+
+
+@contextmanager
+def sleeping() -> Iterator[psutil.Popen]:
+    with psutil.Popen(SLEEPS) as process:
+        try:
+            yield process
+        finally:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    state = State(tmp_path)
+    state.create()
+    return state
+
+
+async def test_both_processes_of_a_pair_are_killed_and_written_down(state: State) -> None:
+    with sleeping() as order, sleeping() as sidecar:
+        striker = Striker(recorded(state, {"order": order, "order.sidecar": sidecar}))
+
+        await striker.do(strike(Deed.KILL, "order", "order.sidecar"))
+
+        assert [process.wait(5) for process in (order, sidecar)] == [-signal.SIGKILL] * 2
+        assert striker.done[0].pids == (order.pid, sidecar.pid)
+
+
+async def test_a_process_that_is_just_starting_again_is_waited_for(state: State) -> None:
+    with sleeping() as gone, sleeping() as order:
+        gone.kill()
+        gone.wait()
+        striker = Striker(recorded(state, {"order": gone}))
+
+        killing = asyncio.create_task(striker.do(strike(Deed.KILL, "order")))
+        await eventually(lambda: asyncio.sleep(0, not killing.done()))
+        recorded(state, {"order": order})
+        await killing
+
+        assert order.wait(5) == -signal.SIGKILL
+
+
+async def test_a_paused_process_stands_still_and_goes_on(state: State) -> None:
+    with sleeping() as order:
+        striker = Striker(recorded(state, {"order": order}))
+
+        pausing = asyncio.create_task(striker.do(strike(Deed.PAUSE, "order", seconds=0.5)))
+        await eventually(lambda: asyncio.sleep(0, order.status() == psutil.STATUS_STOPPED))
+        await pausing
+
+        assert order.status() != psutil.STATUS_STOPPED
+
+
+async def test_nothing_stays_paused_when_the_work_ends_early(state: State) -> None:
+    with sleeping() as order:
+        striker = Striker(recorded(state, {"order": order}))
+
+        async with striker.working():
+            pausing = asyncio.create_task(striker.do(strike(Deed.PAUSE, "order", seconds=60)))
+            await eventually(lambda: asyncio.sleep(0, order.status() == psutil.STATUS_STOPPED))
+        pausing.cancel()
+
+        assert order.status() != psutil.STATUS_STOPPED
+
+
+async def test_a_roll_ends_a_process_in_good_order(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(striking, "_COMES_BACK_WITHIN", 0.1)
+    with sleeping() as order:
+        await Striker(recorded(state, {"order": order})).do(strike(Deed.ROLL, "order"))
+
+        assert order.wait(5) == -signal.SIGTERM
+
+
+async def test_a_process_that_does_not_come_back_ends_the_run(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(striking, "_COMES_BACK_WITHIN", 0.1)
+    with sleeping() as gone:
+        gone.kill()
+        gone.wait()
+
+        with pytest.raises(TimeoutError):
+            await Striker(recorded(state, {"order": gone})).do(strike(Deed.KILL, "order"))
+
+
+@asynccontextmanager
+async def provider(state: State) -> AsyncIterator[tuple[System, list[tuple[str, str, object]]]]:
+    asked: list[tuple[str, str, object]] = []
+
+    async def keep(request: web.Request) -> web.Response:
+        asked.append((request.method, request.path, await request.json() if request.can_read_body else None))
+        return web.Response(status=204)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", keep)
+    offset = free_offset([8620])
+    async with TestServer(app, port=8620 + offset):
+        yield recorded(state, {}, offset), asked
+
+
+@pytest.mark.parametrize(
+    ("deed", "method", "path"), [(Deed.PROVIDER, "POST", "faults"), (Deed.WEBHOOKS, "PUT", "webhooks")]
+)
+async def test_the_provider_misbehaves_for_a_while(state: State, deed: Deed, method: str, path: str) -> None:
+    async with provider(state) as (system, asked):
+        striker = Striker(system)
+
+        await striker.do(strike(deed, "stripe", kind="drop_answer"))
+
+    assert asked == [(method, f"/_stand-in/{path}", {"kind": "drop_answer"}), ("DELETE", f"/_stand-in/{path}", None)]
+    assert [one.strike.deed for one in striker.done] == [deed]
+
+
+async def test_a_provider_that_is_away_is_not_struck(state: State) -> None:
+    striker = Striker(recorded(state, {}, free_offset([8620])))
+
+    await striker.do(strike(Deed.PROVIDER, "stripe", kind="drop_answer"))
+
+    assert striker.done == []
+
+
+def test_the_owner_of_a_connection_is_found_by_its_port(state: State) -> None:
+    code = "import socket,time,sys; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen();"
+    code += "print(s.getsockname()[1], flush=True); time.sleep(60)"
+    with psutil.Popen((sys.executable, "-c", code), stdout=subprocess.PIPE, text=True) as holder, sleeping() as other:
+        port = int(holder.stdout.readline())
+        system = recorded(state, {"order": other, "payment": holder})
+
+        found = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
+        os.kill(holder.pid, signal.SIGKILL)
+
+    assert found == ["payment", None]
