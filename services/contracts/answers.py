@@ -52,7 +52,7 @@ class Placement(Answer):
 
 
 class PayableOrder(Answer):
-    """`GET /internal/payables/{order_id}` at order: what payment needs to know of an order; 404 when there is none."""
+    """`GET /internal/payables/{order_id}` at order: what payment and inventory need to know; 404 when there is none."""
 
     order_id: UUID
     user_id: UUID
@@ -60,6 +60,8 @@ class PayableOrder(Answer):
     amount: Money
     version: int
     expires_at: datetime
+    has_left: bool = False
+    """Whether it was handed to a carrier."""
 
 
 class CloseAsked(Answer):

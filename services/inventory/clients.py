@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from services.contracts.answers import Placement
+from services.contracts.answers import PayableOrder, Placement
 from services.shared.sidecar import Sidecar
 
 
@@ -12,3 +12,11 @@ async def ask_placement(sidecar: Sidecar, order_id: UUID) -> Placement:
     :raises SidecarAway: no answer came.
     """
     return await sidecar.call("order", "POST", f"/internal/placements/{order_id}/ask", Placement)
+
+
+async def ask_order(sidecar: Sidecar, order_id: UUID) -> PayableOrder:
+    """How far an order has come.
+
+    :raises SidecarAway: no answer came.
+    """
+    return await sidecar.call("order", "GET", f"/internal/payables/{order_id}", PayableOrder)

@@ -15,6 +15,8 @@ LARGEST_QUANTITY = 1_000
 MOST_LINES = 100
 ASKED_AFTER = timedelta(seconds=60)
 """A hold that nobody has placed by then is asked about."""
+FOLLOWED_AFTER = timedelta(minutes=20)
+"""A placed order is paid or cancelled by then, unless its payment takes long or the news of it was lost."""
 
 
 class HoldState(StrEnum):

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.events import HeldLine, Level, OpeningLevel
-from services.inventory.domain import ASKED_AFTER, EFFECTS, Change, Hold, HoldState, HoldUnknown
+from services.inventory.domain import ASKED_AFTER, EFFECTS, FOLLOWED_AFTER, Change, Hold, HoldState, HoldUnknown
 
 _HOLD = text("""
 WITH asked AS MATERIALIZED (
@@ -57,7 +57,8 @@ FROM hold WHERE order_id = :order_id
 _FIND_HOLD = text(_FIND)
 _LOCK_HOLD = text(_FIND + "FOR NO KEY UPDATE")
 _CONFIRM = text("""
-UPDATE hold SET confirmed = true, ask_at = NULL, order_version = greatest(order_version, :order_version)
+UPDATE hold SET confirmed = true, ask_at = NULL, order_version = greatest(order_version, :order_version),
+    follow_at = CASE WHEN state = 'held' THEN coalesce(follow_at, :follow_at) END
 WHERE order_id = :order_id
 RETURNING order_id
 """)
@@ -80,7 +81,7 @@ WITH locked AS MATERIALIZED (
     INSERT INTO stock_entry (product_id, order_id, kind, on_hand_change, reserved_change, actor, at)
     SELECT product_id, :order_id, :state, :on_hand * quantity, :reserved * quantity, :actor, :at FROM changed
 ), moved AS (
-    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL,
+    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL, follow_at = NULL,
         order_version = greatest(order_version, :order_version)
     WHERE order_id = :order_id
 )
@@ -90,6 +91,13 @@ _CLAIM = text("""
 UPDATE hold SET ask_at = :again_at
 WHERE order_id = (
     SELECT order_id FROM hold WHERE ask_at <= :now ORDER BY ask_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+)
+RETURNING order_id
+""")
+_CLAIM_FOLLOWED = text("""
+UPDATE hold SET follow_at = :again_at
+WHERE order_id = (
+    SELECT order_id FROM hold WHERE follow_at <= :now ORDER BY follow_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 )
 RETURNING order_id
 """)
@@ -158,12 +166,13 @@ async def lock_hold(session: AsyncSession, order_id: UUID) -> Hold:
     return _hold(row)
 
 
-async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int) -> None:
+async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int, at: datetime) -> None:
     """Write down that the order is placed, at this version or a later one.
 
     :raises HoldUnknown: there is no hold for it.
     """
-    if await session.scalar(_CONFIRM, {"order_id": order_id, "order_version": order_version}) is None:
+    values = {"order_id": order_id, "order_version": order_version, "follow_at": at + FOLLOWED_AFTER}
+    if await session.scalar(_CONFIRM, values) is None:
         raise HoldUnknown
 
 
@@ -174,6 +183,12 @@ async def move(
     effect = EFFECTS[to]
     values = {"order_id": order_id, "state": to, "order_version": order_version, "actor": actor, "at": at}
     return _levels(await session.execute(_MOVE, values | {"on_hand": effect.on_hand, "reserved": effect.reserved}))
+
+
+async def claim_followed(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:
+    """The order of one placed hold that should have ended, put off until `again_at`."""
+    found: UUID | None = await session.scalar(_CLAIM_FOLLOWED, {"now": now, "again_at": again_at})
+    return found
 
 
 async def claim_due(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:

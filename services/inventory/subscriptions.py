@@ -12,7 +12,7 @@ door = EventDoor()
 @door.on(OrderPlaced)
 async def confirm_the_hold(session: AsyncSession, event: OrderPlaced) -> None:
     """A placed order's hold needs no asking about."""
-    await holds.confirm(session, event.order_id, order_version=event.version)
+    await holds.confirm(session, event.order_id, order_version=event.version, at=event.at)
 
 
 @door.on(OrderPaid)

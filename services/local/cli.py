@@ -117,7 +117,7 @@ def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool
     asyncio.run(boot.run(options, console.out.print, _nothing_more))
 
 
-for group in (commands, auditing, event_commands, chaos, proofs, reconciliation):
+for group in (commands, auditing, event_commands, reconciliation, chaos, proofs):
     group.register(app)
 
 

@@ -26,7 +26,7 @@ FROM recipient LEFT JOIN preference USING (user_id) WHERE user_id = :user_id
 _ADD = text("""
 INSERT INTO message
     (id, user_id, order_id, channel, template, address, subject, html, state, attempts, written_at, next_at)
-VALUES (:id, :user_id, :order_id, :channel, :template, :address, :subject, :html, 'pending', 0, :at, :at)
+VALUES (:id, :user_id, :order_id, :channel, :template, :address, :subject, :html, :state, 0, :at, :at)
 ON CONFLICT DO NOTHING
 """)
 _CLAIM = text("""
@@ -71,10 +71,11 @@ async def recipient(session: AsyncSession, user_id: UUID) -> Recipient:
     return Recipient(**row)
 
 
-async def add_message(session: AsyncSession, message: Message) -> None:
-    """Keep a message to be sent; keeping it twice keeps it once."""
+async def add_message(session: AsyncSession, message: Message, *, is_wanted: bool = True) -> None:
+    """Keep a message to be sent, or never to be; keeping it twice keeps it once, as it was first."""
     columns = {name: getattr(message, name) for name in ("id", "user_id", "order_id", "template", "address")}
     columns |= {"channel": EMAIL, "subject": message.subject, "html": message.html, "at": message.written_at}
+    columns |= {"state": "pending" if is_wanted else "unwanted"}
     await session.execute(_ADD, columns)
 
 

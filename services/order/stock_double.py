@@ -1,6 +1,6 @@
 """Inventory for tests: levels and holds in memory, put through the same suite as the real wire."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from services.contracts.proto.inventory_pb2 import ReserveReply, ReserveRequest
@@ -19,6 +19,8 @@ class StockDouble:
         self.tokens: list[str] = []
         self.is_away = False
         self.outcome: ReserveReply.Outcome | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        """What happens once, before the next answer."""
 
     @asynccontextmanager
     async def open(self, _: Runtime) -> AsyncIterator["StockDouble"]:
@@ -27,6 +29,9 @@ class StockDouble:
 
     async def reserve(self, request: ReserveRequest, *, token: str) -> ReserveReply:
         """Hold all lines or none."""
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
         if self.is_away:
             raise SidecarAway
         if self.outcome is not None:

@@ -4,7 +4,7 @@ import os
 
 from services.local import console
 from services.local.proofs import sweep
-from services.local.proofs.sweep import Options
+from services.local.proofs.cases import Options
 
 SEED = int(os.environ.get("SIDECART_SWEEP_SEED", "20261123"))
 CASES = 12

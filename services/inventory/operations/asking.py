@@ -34,6 +34,6 @@ async def ask_about_one(database: Database, sidecar: Sidecar, *, now: datetime) 
 async def _settle(database: Database, order_id: UUID, placement: Placement, now: datetime) -> None:
     async with database.begin() as session:
         if placement.outcome is PlacementOutcome.PLACED:
-            await holds.confirm(session, order_id, order_version=0)
+            await holds.confirm(session, order_id, order_version=0, at=now)
         else:
             await holds.release(session, order_id, order_version=0, actor=ACTOR, at=now)

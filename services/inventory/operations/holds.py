@@ -109,12 +109,12 @@ def _held(asked: Reservation, levels: tuple[Level, ...], at: datetime) -> StockH
     return StockHeld(order_id=asked.order_id, version=1, at=at, lines=asked.lines, levels=levels)
 
 
-async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int) -> None:
+async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int, at: datetime) -> None:
     """Note that the order is placed: nobody needs to be asked about its hold any more.
 
     :raises HoldUnknown: there is no hold for it.
     """
-    await store.confirm(session, order_id, order_version=order_version)
+    await store.confirm(session, order_id, order_version=order_version, at=at)
     failpoint("hold.confirmed.before_commit")
 
 

@@ -38,6 +38,7 @@ JOINS: tuple[Join, ...] = (
     documents.AVAILABILITY,
     documents.CUSTOMERS,
     provider.MONEY,
+    provider.MOVEMENTS,
     history.OPERATIONS,
     history.REFUNDS,
 )

@@ -46,6 +46,27 @@ LEFT JOIN (
 ) AS disputes USING (order_id)
 WHERE intent_id IS NOT NULL ORDER BY intent_id COLLATE "C"
 """
+_CHARGES = """
+SELECT kind || ':' || id AS id, amount, created + 30 < :before AS is_settled FROM (
+    SELECT id, 'fee' AS kind, created, json_extract(body, '$.fee')
+        - CASE json_extract(body, '$.type') WHEN 'stripe_fee' THEN json_extract(body, '$.amount') ELSE 0 END AS amount
+    FROM object WHERE kind = 'balance_transaction' AND json_extract(body, '$.type') <> 'adjustment'
+    UNION ALL
+    SELECT id, 'payout', created, -json_extract(body, '$.amount')
+    FROM object WHERE kind = 'balance_transaction' AND json_extract(body, '$.type') = 'payout'
+) WHERE amount <> 0 ORDER BY 1
+"""
+_BOOKED = """
+SELECT idempotency_key AS id, coalesce(sum(amount_minor) FILTER (WHERE account IN ('stripe_fees', 'bank')), 0)::bigint
+    AS amount
+FROM ledger_transaction JOIN ledger_entry ON transaction_id = ledger_transaction.id
+WHERE kind IN ('fee', 'payout') GROUP BY idempotency_key ORDER BY idempotency_key COLLATE "C"
+"""
+DIFFERENCE_IS_UNRESOLVED = """
+SELECT subject_id AS subject, subject AS about, difference, order_id, here_minor, ledger_minor, provider_minor,
+    first_seen, last_seen
+FROM reconciliation_difference WHERE resolved_at IS NULL AND first_seen + interval '1 minute' < %(before)s
+"""
 
 
 def _is_settled(found: Found) -> bool:
@@ -80,11 +101,27 @@ def _dispute_differs(found: Found, _: Times) -> Told | None:
     return {"order_id": _order_of(found), "at_provider": there, "here": here} if there != here else None
 
 
+def _movement_unbooked(found: Found, _: Times) -> Told | None:
+    """Fees and payouts are booked by a job that comes by every 15 seconds."""
+    if found.provider is not None and not found.provider.is_settled:
+        return None
+    there = found.provider.amount if found.provider else 0
+    here = found.ours.amount if found.ours else 0
+    return {"at_provider": there, "here": here} if there != here else None
+
+
 def _order_of(found: Found) -> Row:
     return found.ours.order_id if found.ours else found.provider.order_id
 
 
-ROWS = (Rows(invariant="I4", name="charged-twice", service=STAND_IN, finds=CHARGED_TWICE),)
+ROWS = (
+    Rows(invariant="I4", name="charged-twice", service=STAND_IN, finds=CHARGED_TWICE),
+    Rows(invariant="I5", name="difference-unresolved", service="payment", finds=DIFFERENCE_IS_UNRESOLVED),
+)
+MOVEMENTS = Join(
+    sides={"provider": Side(service=STAND_IN, rows=_CHARGES), "ours": Side(service="payment", rows=_BOOKED)},
+    compares=(Compare(invariant="I5", name="movement-unbooked", wrong=_movement_unbooked),),
+)
 MONEY = Join(
     sides={"provider": Side(service=STAND_IN, rows=_MOVED), "ours": Side(service="payment", rows=_PAYMENT)},
     compares=(

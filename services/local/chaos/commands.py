@@ -25,6 +25,7 @@ Kills = Annotated[int, typer.Option("--kills", min=1, help="How many processes a
 Seed = Annotated[int, typer.Option("--seed", help="The same seed is the same sequence of kills.")]
 Rate = Annotated[float | None, typer.Option("--rate", min=0.1, help="Journeys a second; else half of what it can do.")]
 Every = Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two kills on average.")]
+Faults = Annotated[float, typer.Option("--faults", min=0, max=1, help="Other faults for each kill, on average.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there too.")]
 HistoryFile = Annotated[Path | None, typer.Option("--history", metavar="FILE", help="Write what customers saw there.")]
 Results = Annotated[Path | None, typer.Option("--results", metavar="FILE", help="Append a section of Markdown there.")]
@@ -73,12 +74,13 @@ class Command:
         seed: Seed = 1,
         rate: Rate = None,
         every: Every = 9.0,
+        faults: Faults = 0.5,
         json_file: JsonFile = None,
         history: HistoryFile = None,
         results: Results = None,
     ) -> None:
         """Kill processes at random while customers shop; the running system's, else those of one of its own."""
-        plan = schedule.Plan(seed=seed, kills=kills, every=every)
+        plan = schedule.Plan(seed=seed, kills=kills, every=every, faults=faults)
         with self.stage.system() as system, _kept_unless_clean(system) as outcome:
             told = self.stage.wreck(system, run.Options(plan=plan, history=history or _fresh(system), rate=rate))
             outcome.append(told.is_clean)

@@ -85,10 +85,12 @@ def made(result: Result) -> Report:
 
 def _facts(result: Result) -> dict[str, str]:
     plan = result.options.plan
-    rate = f"--rate {result.options.rate:g}" if result.options.rate else ""
+    pace = f"--every {plan.every:g} --faults {plan.faults:g}"
+    if result.options.rate:
+        pace += f" --rate {result.options.rate:g}"
     ended = datetime.fromtimestamp(result.began + result.seconds, UTC)
     return {
-        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed} --every {plan.every:g} {rate}".strip(),
+        "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed} {pace}",
         "ended": f"{ended:%Y-%m-%d %H:%M} UTC",
         "commit": _commit(),
         "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total / _GIB:.0f} GiB, {platform.system()}"

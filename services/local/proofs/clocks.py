@@ -26,14 +26,15 @@ _LATER: Mapping[str, Sequence[str]] = {
 }
 _EVERYWHERE = "UPDATE parked_letter SET next_at = now() WHERE state = 'parked' AND next_at > now()"
 _EXPIRE = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
-_ASK = "UPDATE hold SET ask_at = now(), confirmed = false WHERE order_id = %s AND state = 'held'"
-_IS_ASKED = "SELECT FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
+_ASK = "UPDATE hold SET ask_at = now(), confirmed = false, follow_at = NULL WHERE order_id = %s AND state = 'held'"
+_IS_ASKED = "SELECT 1 AS found FROM hold WHERE order_id = %s AND ask_at IS NOT NULL"
+_FORGET_MIRROR = "DELETE FROM provider_movement"
 _DEBTS = "SELECT count(*) AS debts FROM outbox WHERE published_at IS NULL"
 _FACT = """
 SELECT event_id, topic, type, data FROM outbox
 WHERE type = %s AND (data->>'order_id' = %s OR data->>'product_id' = %s) LIMIT 1
 """
-_IS_PARKED = "SELECT FROM parked_letter WHERE id = %s"
+_IS_PARKED = "SELECT 1 AS found FROM parked_letter WHERE id = %s"
 
 
 class Clocks:
@@ -60,6 +61,10 @@ class Clocks:
     def is_asked_about(self, order_id: str) -> bool:
         """Whether inventory has still to ask about a hold."""
         return bool(self._run("inventory", _IS_ASKED, order_id))
+
+    def forget_mirror(self) -> None:
+        """Let the payment service have lost its copy of the provider's balance: it is read again from the start."""
+        self._run("payment", _FORGET_MIRROR)
 
     def is_parked(self, service: str, letter_id: str) -> bool:
         """Whether a service keeps a letter for later."""

@@ -7,6 +7,7 @@ import typer
 
 from services.local import console
 from services.local.proofs import crowds, money, sweep, verdict
+from services.local.proofs.cases import Options
 from services.local.proofs.defects import commands as defects
 from services.local.proofs.verdict import Verdict
 
@@ -38,7 +39,7 @@ def prove_sweep(
     json_file: JsonFile = None,
 ) -> None:
     """Let every process die at every failpoint, whatever the provider does, and audit what it becomes."""
-    options = sweep.Options(seed=seed, sample=sample, only=only, thorough=thorough)
+    options = Options(seed=seed, sample=sample, only=only, thorough=thorough)
     report = sweep.prove(options, console.Steps())
     if json_file is not None:
         json_file.write_text(report.as_json())

@@ -32,6 +32,7 @@ JOURNEYS: Mapping[str, Journey] = {
         errands.keep_an_account,
         errands.abandon,
         errands.hear_late,
+        troubles.reconcile,
     )
 }
-"""By name; the first is the one that passes most."""
+"""By name; the last one reads more than a page of the provider's balance, once the others have been played."""

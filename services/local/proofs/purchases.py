@@ -112,18 +112,12 @@ async def authenticate(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     lamp, ada, order = await ordered(shop, reach)
     await reach("pay")
     await shop.prepare(outcome)
-    for verdict in ("fail", "pass") if outcome is Outcome.DECLINED else ("pass",):
-        asked = await ada.try_to_pay(order, AUTHENTICATION, HTTPStatus.ACCEPTED)
-        path = f"/payments/{asked.body['id']}"
-        told = await until(lambda path=path: ada.see(path), lambda told: told["next_action"], "a question")  # type: ignore[misc]
+    for verdict, status in (("fail", "failed"), ("pass", "succeeded"))[outcome is not Outcome.DECLINED :]:
+        payment = (await ada.try_to_pay(order, AUTHENTICATION, HTTPStatus.ACCEPTED)).body["id"]
+        told = await ada.payment_becomes(payment, "requires_action")
         await reach(f"authentication: {verdict}")
         await shop.provider("POST", told["next_action"]["url"].partition("/_stand-in")[2] + f"/{verdict}")
-        wanted = "succeeded" if verdict == "pass" else "failed"
-        await until(
-            lambda path=path: ada.see(path),  # type: ignore[misc]
-            lambda told, wanted=wanted: told["status"] == wanted,  # type: ignore[misc]
-            f"the payment having {wanted}",
-        )
+        await ada.payment_becomes(payment, status)
     await ada.becomes(order, "paid")
     await shop.stock_becomes(lamp, on_hand=8)
 
@@ -151,6 +145,6 @@ async def expire(shop: Shop, outcome: Outcome, reach: Reach) -> None:
 
 async def refund(shop: Shop, ada: Shopper, payment: Json, how_much: Json, status: str) -> None:
     """Staff pay something back; waits until the payment is in a status."""
-    path = f"/payments/{payment['id']}"
-    await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CREATED, json=how_much, key=str(uuid4()))
-    await until(lambda: ada.see(path), lambda told: told["status"] == status, f"the payment being {status}")
+    path = f"/payments/{payment['id']}/refund"
+    await shop.staff.ask("POST", path, HTTPStatus.CREATED, json=how_much, key=str(uuid4()))
+    await ada.payment_becomes(payment["id"], status)

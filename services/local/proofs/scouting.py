@@ -10,6 +10,9 @@ from services.local.proofs.journeys import JOURNEYS
 from services.local.proofs.shop import Outcome, Shop
 from services.shared import failpoints
 
+START = "begin"
+"""The part of every journey before its first named one."""
+
 _QUIET_SECONDS = 0.4
 _SETTLING_SECONDS = 10.0
 _POLL_SECONDS = 0.05
@@ -59,7 +62,7 @@ class Watch:
 async def scout(shop: Shop, watch: Watch, journey: str, outcome: Outcome) -> dict[Target, list[Passage]]:
     """Play a journey and tell where every failpoint is passed."""
     found: dict[Target, list[Passage]] = {}
-    stages = ["begin"]
+    stages = [START]
 
     def note() -> None:
         for target in watch.passed():

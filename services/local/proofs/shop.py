@@ -81,6 +81,12 @@ class Shopper:
             lambda: self.see(f"/orders/{order_id}"), lambda order: order["status"] in statuses, f"being {statuses}"
         )
 
+    async def payment_becomes(self, payment_id: str, status: str) -> Json:
+        """Wait until a payment is in a status."""
+        return await until(
+            lambda: self.see(f"/payments/{payment_id}"), lambda told: told["status"] == status, f"being {status}"
+        )
+
     async def cancel(self, order_id: str) -> None:
         """Give an order up."""
         await self.client.ask("DELETE", f"/orders/{order_id}", HTTPStatus.OK)
@@ -128,13 +134,11 @@ class Shop:
         """Pay an order; the answer is its payment once the money is there."""
         await self.prepare(outcome)
         if outcome is Outcome.DECLINED:
-            await who.try_to_pay(order_id, DECLINED, HTTPStatus.PAYMENT_REQUIRED)
+            refused = await who.try_to_pay(order_id, DECLINED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.ACCEPTED)
+            if refused.status == HTTPStatus.ACCEPTED:
+                await who.payment_becomes(refused.body["id"], "failed")
         paid = await who.try_to_pay(order_id, method, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
-        return await until(
-            lambda: who.see(f"/payments/{paid.body['id']}"),
-            lambda payment: payment["status"] not in {"pending", "failed"},
-            "the payment being settled",
-        )
+        return await who.payment_becomes(paid.body["id"], "succeeded")
 
     async def prepare(self, outcome: Outcome) -> None:
         """Have the provider lose its next answer, where that is what is to happen."""
@@ -148,6 +152,14 @@ class Shop:
             answer.raise_for_status()
             told = await answer.read()
             return dict(json.loads(told)) if answer.content_type == "application/json" and told else {}
+
+    async def pay_back_by_hand(self, intent_id: str, *, minor: int) -> None:
+        """Refund a payment at the provider itself, past the shop."""
+        url = f"http://{LOOPBACK}:{self.system.ports.stripe}/v1/refunds"
+        headers = {"Authorization": f"Bearer {self.system.secrets['stripe-api-key']}"}
+        form = {"payment_intent": intent_id, "amount": str(minor)}
+        async with aiohttp.ClientSession() as session, session.post(url, data=form, headers=headers) as answer:
+            answer.raise_for_status()
 
     async def stock_becomes(self, product_id: str, *, on_hand: int, reserved: int = 0) -> None:
         """Wait until the ledger says so."""

@@ -63,11 +63,27 @@ async def dispute(shop: Shop, outcome: Outcome, reach: Reach) -> None:
     opened = await shop.provider("POST", "/disputes", {"payment_intent": payment["provider_reference"]})
     await shop.staff.ask("POST", f"{path}/refund", HTTPStatus.CONFLICT, json=PART, key=str(uuid4()))
     await shop.provider("DELETE", "/webhooks")
-    await until(lambda: ada.see(path), lambda told: told["status"] == "disputed", "the dispute being known")
+    await ada.payment_becomes(payment["id"], "disputed")
     await reach("decide")
     verdict = "lost" if outcome is Outcome.DECLINED else "won"
     await shop.provider("POST", f"/disputes/{opened['id']}/close", {"outcome": verdict})
     await until(lambda: ada.see(path), lambda told: [one["status"] for one in told["disputes"]] == [verdict], verdict)
+
+
+async def reconcile(shop: Shop, outcome: Outcome, reach: Reach) -> None:
+    """Money went back by hand at the provider: a reconciliation finds it there and books it here."""
+    _, ada, order = await ordered(shop, reach)
+    payment = await paid(shop, ada, order, outcome)
+    await shop.pay_back_by_hand(payment["provider_reference"], minor=500)
+    await asyncio.to_thread(shop.clocks.forget_mirror)
+    await reach("reconcile")
+
+    async def reconciled() -> Json:
+        answers = (HTTPStatus.OK, HTTPStatus.ACCEPTED, HTTPStatus.CONFLICT)
+        await shop.staff.ask("POST", "/payments/reconciliation", *answers)
+        return await ada.see(f"/payments/{payment['id']}")
+
+    await until(reconciled, lambda told: told["status"] == "partially_refunded", "the refund being known")
 
 
 def _hurried(shop: Shop, ask: Callable[[], Awaitable[Json]]) -> Callable[[], Awaitable[Json]]:

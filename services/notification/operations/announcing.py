@@ -21,14 +21,16 @@ async def keep_recipient(session: AsyncSession, event: UserEvent) -> None:
 
 
 async def announce(session: AsyncSession, event: OrderEvent | PaymentEvent) -> None:
-    """Write the e-mail about an order, unless its customer does not want any.
+    """Write the e-mail about an order. One that its customer does not want is written down as that.
+
+    Otherwise the event would be news when it comes again after the customer has changed their mind.
 
     :raises RecipientUnknown: the customer has not been heard of yet.
     """
     recipient = await store.recipient(session, event.user_id)
-    if recipient.wants_order_emails:
-        await store.add_message(session, _message(event, recipient.email, recipient.first_name))
-        failpoint("message.planned.before_commit")
+    message = _message(event, recipient.email, recipient.first_name)
+    await store.add_message(session, message, is_wanted=recipient.wants_order_emails)
+    failpoint("message.planned.before_commit")
 
 
 def _message(event: UserRegistered | OrderEvent | PaymentEvent, address: str, first_name: str) -> Message:

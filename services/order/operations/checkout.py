@@ -1,5 +1,6 @@
 """Placing an order: once for each key, at today's prices, with its stock held."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,6 +22,7 @@ from services.order.store import orders, placements
 from services.order.store.placements import Standing
 from services.shared import outbox
 from services.shared.database import Database
+from services.shared.errors import Refusal
 from services.shared.failpoints import failpoint
 from services.shared.idempotency import RequestInProgress, check_fingerprint
 from services.shared.identity import Principal
@@ -96,6 +98,21 @@ async def place(
     :raises CartAlreadyOrdered: another order was made from the cart meanwhile.
     :raises RequestInProgress: a request with the same key is writing for longer than 5 seconds.
     """
+    return await _or_what_a_rival_placed(_place(checkout, wanted, desk=desk, cart_id=cart_id), checkout, desk)
+
+
+async def _or_what_a_rival_placed(attempt: Awaitable[Placed], checkout: Checkout, desk: Desk) -> Placed:
+    """Whatever stopped this attempt, a request with the same key may have come through meanwhile: its answer counts."""
+    try:
+        return await attempt
+    except Refusal:
+        placed = await find_placed(desk.database, checkout.command)
+        if placed is None:
+            raise
+        return placed
+
+
+async def _place(checkout: Checkout, wanted: list[tuple[UUID, int]], *, desk: Desk, cart_id: UUID | None) -> Placed:
     products = await clients.prices(desk.sidecar, (product_id for product_id, _ in wanted))
     failpoint("order.priced.before_held")
     customer = checkout.customer
@@ -121,10 +138,14 @@ async def place_from_cart(checkout: Checkout, shopper: Shopper, *, desk: Desk) -
     :raises CartAlreadyOrdered: it was ordered under another key.
     :raises Refusal: whatever `place` refuses.
     """
+    return await _or_what_a_rival_placed(_place_from_cart(checkout, shopper, desk=desk), checkout, desk)
+
+
+async def _place_from_cart(checkout: Checkout, shopper: Shopper, *, desk: Desk) -> Placed:
     standing = await cart.load(shopper, shop=Shop(sidecar=desk.sidecar, database=desk.database))
     wanted = [(item.product_id, item.quantity) for item in standing.cart.items]
     if wanted:
-        return await place(checkout, wanted, desk=desk, cart_id=standing.cart.cart_id)
+        return await _place(checkout, wanted, desk=desk, cart_id=standing.cart.cart_id)
     if standing.ordered_as is None:
         raise CartEmpty
     async with desk.database.begin() as session:

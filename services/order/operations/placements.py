@@ -24,7 +24,7 @@ async def ask_placement(database: Database, order_id: UUID) -> Placement:
 
 
 async def payable(session: AsyncSession, order_id: UUID) -> PayableOrder:
-    """What payment needs to know of an order.
+    """What payment and inventory need to know of an order.
 
     :raises OrderNotFound: there is none.
     """
@@ -36,4 +36,5 @@ async def payable(session: AsyncSession, order_id: UUID) -> PayableOrder:
         amount=order.total_amount,
         version=order.version,
         expires_at=order.expires_at,
+        has_left=order.carrier is not None,
     )

@@ -24,9 +24,12 @@ async def keep_order(session: AsyncSession, payable: Payable) -> None:
 
 
 async def cancel_order(session: AsyncSession, payable: Payable, *, at: datetime) -> None:
-    """The order is cancelled: close its payable, and have its intent canceled or its money sent back."""
-    await payables.save(session, payable)
-    await payables.close(session, payable.order_id)
+    """The order is cancelled: close its payable, and have its intent canceled or its money sent back.
+
+    That is old news once a version as new was heard: this one, or the refund of everything, which comes after it.
+    """
+    if not await payables.save(session, payable):
+        return
     payment = await payments.find_of_order(session, payable.order_id)
     if payment is None:
         return

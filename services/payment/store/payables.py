@@ -15,6 +15,7 @@ VALUES (:order_id, :user_id, :amount_minor, :currency, :state, :order_version, :
 ON CONFLICT (order_id) DO UPDATE SET order_version = EXCLUDED.order_version, order_status = EXCLUDED.order_status,
     state = CASE WHEN EXCLUDED.state = 'closed' THEN 'closed' ELSE payable.state END
 WHERE payable.order_version < EXCLUDED.order_version
+RETURNING order_id
 """)
 _ADD = text("""
 INSERT INTO payable (order_id, user_id, amount_minor, currency, state, order_version, order_status)
@@ -25,9 +26,9 @@ _LOCK = text("SELECT * FROM payable WHERE order_id = :order_id FOR UPDATE")
 _CLOSE = text("UPDATE payable SET state = 'closed' WHERE order_id = :order_id AND state = 'open'")
 
 
-async def save(session: AsyncSession, payable: Payable) -> None:
-    """Keep what is newer; locks the row either way. Closed stays closed."""
-    await session.execute(_SAVE, asdict(payable))
+async def save(session: AsyncSession, payable: Payable) -> bool:
+    """Keep what is newer; locks the row either way. Closed stays closed. False for what is old news."""
+    return (await session.execute(_SAVE, asdict(payable))).first() is not None
 
 
 async def add(session: AsyncSession, payable: Payable) -> None:

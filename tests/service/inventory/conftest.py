@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -108,6 +109,13 @@ class Inventory:
 
 @pytest.fixture
 async def inventory(world: World) -> AsyncIterator[Inventory]:
+    async with opened(world) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(world: World) -> AsyncIterator[Inventory]:
+    """The service while the block runs."""
     create = app.create(world.start("inventory"), SETTINGS)
     async with create.serving() as (runtime, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Inventory(runtime=runtime, port=port, tokens=world.tokens, channel=channel)

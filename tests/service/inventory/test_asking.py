@@ -11,7 +11,6 @@ from services.inventory import app
 from services.inventory.operations.asking import ask_about_one
 from services.shared.sidecar import CallRefused
 from services.shared.sidecar_double import SidecarDouble, refused
-from services.shared.timers import Timer
 from tests.service.doors import Clock, World
 from tests.service.inventory.conftest import SETTINGS, Inventory
 from tests.service.inventory.orders import order_event
@@ -146,8 +145,8 @@ async def test_the_order_that_was_placed_while_it_was_asked_about_keeps_its_hold
 
 
 async def test_the_service_asks_by_a_timer(world: World) -> None:
-    (timer,) = app.create(world.start("inventory"), SETTINGS).timers
+    timers = app.create(world.start("inventory"), SETTINGS).timers
 
-    assert isinstance(timer, Timer)
+    assert [timer.name for timer in timers] == ["asker", "follower"]
     async with world.start("inventory")() as runtime:
-        assert await timer.step(runtime) is False
+        assert [await timer.step(runtime) for timer in timers] == [False, False]

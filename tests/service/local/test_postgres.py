@@ -1,6 +1,8 @@
 """What the embedded PostgreSQL does where things are not as usual."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -94,3 +96,23 @@ def test_a_password_that_has_changed_is_brought_up_to_date(cluster: Cluster) -> 
     url = cluster.url("shop").replace(f"postgres:{cluster.password}", "shop:new")
     with psycopg.connect(url) as connection:
         assert connection.execute("SELECT current_user").fetchone() == ("shop",)
+
+
+def test_several_may_forget_the_same_orphans_at_once(tmp_path: Path) -> None:
+    shared, all_ready = tmp_path / "shared", threading.Barrier(4)
+    for number in range(60):
+        data = shared / f"orphan-{number}" / "data"
+        data.mkdir(parents=True)
+        (data / "file").touch()
+        (data.parent / "home").write_text(str(tmp_path / "gone"))
+    (shared / "kept").mkdir()
+    (shared / "kept" / "home").write_text(str(tmp_path))
+
+    def forget(_: int) -> None:
+        all_ready.wait()
+        postgres.forget_orphans(shared)
+
+    with ThreadPoolExecutor(4) as several:
+        list(several.map(forget, range(4)))
+
+    assert [path.name for path in shared.iterdir()] == ["kept"]

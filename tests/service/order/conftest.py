@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -12,6 +13,14 @@ from tests.service.order.shop import Shop
 
 @pytest.fixture
 async def shop(serve: Serve, sidecar: SidecarDouble, tokens: Tokens, clock: Clock) -> AsyncIterator[Shop]:
-    stock = StockDouble()
+    async with opened(serve, StockDouble(), sidecar, tokens, clock) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(
+    serve: Serve, stock: StockDouble, sidecar: SidecarDouble, tokens: Tokens, clock: Clock
+) -> AsyncIterator[Shop]:
+    """The service while the block runs."""
     async with serve("order", partial(create, open_stock=stock.open)) as client:
         yield Shop(client=client, sidecar=sidecar, stock=stock, tokens=tokens, clock=clock)

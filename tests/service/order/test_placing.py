@@ -185,6 +185,7 @@ async def test_payment_is_told_what_is_payable(shop: Shop) -> None:
         "amount": {"amount": "25.00", "currency": "EUR"},
         "version": 2,
         "expires_at": order["expires_at"],
+        "has_left": False,
     }
     assert (missing.status_code, missing.json()["type"]) == (404, "order-not-found")
     assert unnamed.status_code == 403

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.contracts.proto.inventory_pb2 import ReserveReply
 from tests.conditions import eventually
+from tests.service.order.baskets import put
 from tests.service.order.shop import HOME, WAITERS, Shop
 
 
@@ -153,3 +154,55 @@ async def test_a_connection_that_is_lost_while_writing_places_nothing_and_says_t
     again = await shop.place((shop.lamp, 2), key="k")
     assert (lost.status_code, lost.json()["type"]) == (503, "store-unavailable")
     assert again.status_code == 201
+
+
+@pytest.mark.parametrize(
+    "outcome", [ReserveReply.RELEASED, ReserveReply.INSUFFICIENT, ReserveReply.OUTCOME_UNSPECIFIED]
+)
+async def test_whoever_is_overtaken_under_their_own_key_gets_the_order_that_was_placed(
+    shop: Shop, outcome: ReserveReply.Outcome
+) -> None:
+    async def overtaken() -> None:
+        winner = await shop.place((shop.lamp, 2), key="k")
+        await shop.cancel(winner.json())
+        shop.stock.outcome = outcome
+
+    shop.stock.meanwhile = overtaken
+
+    loser = await shop.place((shop.lamp, 2), key="k")
+
+    assert (loser.status_code, loser.headers.get("Idempotent-Replayed")) == (201, "true")
+    assert (loser.json()["id"], loser.json()["status"]) == (shop.order_id("k"), "cancelled")
+
+
+async def test_whoever_is_overtaken_by_another_body_is_told_so(shop: Shop) -> None:
+    async def overtaken() -> None:
+        await shop.place((shop.lamp, 3), key="k")
+
+    shop.stock.meanwhile = overtaken
+
+    loser = await shop.place((shop.lamp, 2), key="k")
+
+    assert (loser.status_code, loser.json()["type"]) == (422, "idempotency-key-reused")
+
+
+async def test_many_at_once_under_one_key_are_one_order_and_one_answer(shop: Shop) -> None:
+    answers = await asyncio.gather(*(shop.place((shop.lamp, 2), key="k") for _ in range(40)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.text for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(await shop.client.facts()) == 1
+    assert len(shop.stock.holds) == 1
+
+
+async def test_many_tabs_that_order_one_cart_make_one_order(shop: Shop) -> None:
+    await put(shop, shop.lamp, 2)
+
+    answers = await asyncio.gather(*(shop.place(key=f"k{tab % 4}", from_cart=True) for tab in range(16)))
+
+    placed = [answer for answer in answers if answer.status_code == 201]
+    assert len({answer.json()["id"] for answer in placed}) == 1
+    assert {answer.json()["type"] for answer in answers if answer not in placed} == {"cart-already-ordered"}
+    assert len(placed) == 4
+    assert len(await shop.client.facts()) == 1

@@ -60,11 +60,12 @@ def broken() -> Report:
 def test_a_clean_run_of_a_system_of_its_own_is_told_everywhere(theatre: Theatre, tmp_path: Path) -> None:
     files = ("--json", str(tmp_path / "r.json"), "--results", str(tmp_path / "R.md"))
 
-    code = theatre.run("--kills", "7", "--seed", "3", "--rate", "2.5", "--every", "4", *files)
+    code = theatre.run("--kills", "7", "--seed", "3", "--rate", "2.5", "--every", "4", "--faults", "0.2", *files)
 
     ((system, options),) = theatre.wrecked
     assert (code, system, system.is_kept) == (0, theatre.fresh, False)
     assert (options.plan.kills, options.plan.seed, options.plan.every, options.rate) == (7, 3, 4.0, 2.5)
+    assert options.plan.faults == 0.2
     assert options.history.parent.parent == theatre.fresh.state.root
     assert json.loads((tmp_path / "r.json").read_text())["clean"] is True
     assert "## Random kills" in (tmp_path / "R.md").read_text()

@@ -112,7 +112,7 @@ def test_every_strike_is_listed_with_its_recovery_if_it_was_a_kill() -> None:
 def test_a_given_rate_is_part_of_the_command() -> None:
     options = run.Options(plan=schedule.Plan(seed=7, kills=2), history=Path("h"), rate=2.5)
 
-    assert report.made(result(options=options)).facts["command"].endswith("--every 9 --rate 2.5")
+    assert report.made(result(options=options)).facts["command"].endswith("--every 9 --faults 0.5 --rate 2.5")
 
 
 def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) 
     assert "1 service, 1 postgres" in console.export_text()
     assert json.loads(json.dumps(told.as_json()))["clean"] is True
     assert record.read_text().startswith("# Results\n\n## Random kills, 1970-01-01 00:01 UTC\n")
-    assert "- command: ./sidecart chaos --kills 2 --seed 7 --every 9\n" in record.read_text()
+    assert "- command: ./sidecart chaos --kills 2 --seed 7 --every 9 --faults 0.5\n" in record.read_text()
     assert "| units oversold | ≤ 0 units | 0 units |" in record.read_text()
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.local.streams import Group, keep_from
+from services.local.streams import Group, keep_from, readers
 
 IDS = st.tuples(st.integers(0, 10**13), st.integers(0, 100))
 GROUPS = st.builds(Group, last_delivered=IDS, oldest_pending=st.none() | IDS)
@@ -32,3 +32,11 @@ def test_nothing_that_any_group_still_needs_goes(groups: list[Group]) -> None:
     assert keep is not None
     assert all(keep <= group.needs_from for group in groups)
     assert any(keep == group.needs_from for group in groups)
+
+
+def test_who_reads_a_stream_is_written_in_the_components() -> None:
+    found = readers()
+
+    assert found["orders"] == {"inventory", "order", "payment", "notification"}
+    assert found["dead-letters.payment"] == {"payment"}
+    assert not any("user" in apps for topic, apps in found.items() if not topic.startswith("dead-letters"))

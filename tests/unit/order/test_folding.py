@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contracts.events import OrderEvent, event_types
@@ -48,6 +48,7 @@ def as_kept(fact: OrderEvent) -> OrderEvent:
     return found
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(MOVES)), max_size=10))
 def test_the_facts_tell_the_order_after_each_of_them(moves: list[str]) -> None:
     order, facts = placed()

@@ -34,8 +34,8 @@ LETTERS = (
         edits=(
             Edit(
                 file=_ANNOUNCING,
-                old="    if recipient.wants_order_emails:",
-                new="    if not recipient.wants_order_emails:",
+                old="is_wanted=recipient.wants_order_emails",
+                new="is_wanted=not recipient.wants_order_emails",
             ),
         ),
         journey=journeys.BUY,

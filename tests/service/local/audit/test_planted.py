@@ -150,7 +150,7 @@ PLANTED = [
         "transaction-unbalanced ledger-unbalanced",
         "payment",
         "UPDATE ledger_entry SET amount_minor = amount_minor - 1 WHERE account = 'revenue' AND transaction_id ="
-        " (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
+        " (SELECT id FROM ledger_transaction WHERE kind = 'capture' AND order_id = %(paid)s)",
     ),
     wrong(
         "ledger-unbalanced transaction-unbalanced",
@@ -160,13 +160,15 @@ PLANTED = [
     wrong(
         "transaction-empty payment-unbooked",
         "payment",
-        "DELETE FROM ledger_entry WHERE transaction_id = (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
+        "DELETE FROM ledger_entry USING ledger_transaction"
+        " WHERE ledger_transaction.id = transaction_id AND kind = 'capture' AND order_id = %(paid)s",
     ),
     wrong(
         "payment-unbooked",
         "payment",
-        "DELETE FROM ledger_entry WHERE transaction_id = (SELECT id FROM ledger_transaction WHERE order_id = %(paid)s)",
-        "DELETE FROM ledger_transaction WHERE order_id = %(paid)s",
+        "DELETE FROM ledger_entry USING ledger_transaction"
+        " WHERE ledger_transaction.id = transaction_id AND kind = 'capture' AND order_id = %(paid)s",
+        "DELETE FROM ledger_transaction WHERE kind = 'capture' AND order_id = %(paid)s",
     ),
     *(
         wrong(
@@ -225,12 +227,12 @@ PLANTED = [
     wrong(
         "abandoned-hold-kept hold-untold hold-unaccounted reserved-unheld",
         "inventory",
-        "UPDATE hold SET state = 'held', confirmed = true WHERE order_id = %(abandoned)s",
+        "UPDATE hold SET state = 'held', confirmed = true, follow_at = now() WHERE order_id = %(abandoned)s",
     ),
     wrong(
         "pending-without-stock hold-untold hold-unaccounted reserved-unheld",
         "inventory",
-        "UPDATE hold SET state = 'released' WHERE order_id = %(pending)s",
+        "UPDATE hold SET state = 'released', follow_at = NULL WHERE order_id = %(pending)s",
     ),
     wrong("amount-differs", "payment", "UPDATE payment SET user_id = gen_random_uuid() WHERE order_id = %(paid)s"),
     wrong(
@@ -277,7 +279,8 @@ PLANTED = [
     wrong(
         "hold-unconfirmed",
         "inventory",
-        "UPDATE hold SET confirmed = false, ask_at = now() + interval '1 hour' WHERE order_id = %(pending)s",
+        "UPDATE hold SET confirmed = false, ask_at = now() + interval '1 hour', follow_at = NULL"
+        " WHERE order_id = %(pending)s",
     ),
     wrong("disputes-unaccounted", "payment", "UPDATE payment SET disputed_minor = 1 WHERE order_id = %(paid)s"),
     wrong("debt-overdue", "payment", "UPDATE payment SET debt_due_at = now() WHERE order_id = %(paid)s"),
@@ -305,6 +308,18 @@ PLANTED = [
         "INSERT INTO object (id, kind, created, body)"
         " SELECT 'txn_2', kind, created, json_set(body, '$.type', 'adjustment') FROM object"
         " WHERE kind = 'balance_transaction' AND json_extract(body, '$.type') = 'charge' LIMIT 1",
+    ),
+    wrong(
+        "movement-unbooked",
+        "payment",
+        "UPDATE ledger_entry SET amount_minor = amount_minor * 2 WHERE transaction_id ="
+        " (SELECT id FROM ledger_transaction WHERE kind = 'fee' LIMIT 1)",
+    ),
+    wrong(
+        "difference-unresolved",
+        "payment",
+        "INSERT INTO reconciliation_difference (subject, subject_id, difference, currency, first_seen, last_seen,"
+        " first_run, last_run) VALUES ('charge', 'ch_1', 'amount', 'EUR', now(), now(), 1, 1)",
     ),
     wrong("payable-missing", "payment", "DELETE FROM payable WHERE order_id = %(pending)s"),
     wrong("payable-differs", "payment", "UPDATE payable SET order_version = 1 WHERE order_id = %(paid)s"),

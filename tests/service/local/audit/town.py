@@ -24,6 +24,7 @@ from services.order import app as order
 from services.order import subscriptions as orders
 from services.payment import app as payment
 from services.payment import subscriptions as payments
+from services.payment.operations.reconciling import Reconciler
 from services.payment.settings import API_KEY as API_KEY_NAME
 from services.payment.settings import WEBHOOK_SECRET as WEBHOOK_SECRET_NAME
 from services.payment.settings import PaymentSettings
@@ -112,6 +113,7 @@ class Town:
         """What the timers of payment and notification do, and what follows from it."""
         while any([await timer.step(self.runtime("payment")) for timer in payment.timers]):
             continue
+        await self.runtime("payment").part(Reconciler).now()
         while await Sender().step(self.runtime("notification")):
             continue
         await self.carry()
