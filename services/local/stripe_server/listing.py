@@ -49,14 +49,21 @@ def page(desk: Desk, form: Form, *, resource: str) -> StripeObject:
         kind,
         Page(
             limit=_limit(form),
-            starting_after=form.text("starting_after"),
-            ending_before=form.text("ending_before"),
+            starting_after=_beside(desk, form, kind, "starting_after"),
+            ending_before=_beside(desk, form, kind, "ending_before"),
             created=_created(form),
             payout=form.text("payout"),
             equal=tuple((name, form.required(name)) for name in filters if form.text(name)),
         ),
     )
     return {"object": "list", "url": f"/v1/{resource}", "has_more": more, "data": found}
+
+
+def _beside(desk: Desk, form: Form, kind: str, name: str) -> str | None:
+    object_id = form.text(name)
+    if object_id is not None:
+        desk.get(kind, object_id, param=name)
+    return object_id
 
 
 def _kind(resource: str) -> str:

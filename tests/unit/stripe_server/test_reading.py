@@ -38,7 +38,10 @@ def test_lists_are_filtered_by_the_time_of_creation(stand_in: StandIn) -> None:
     assert [count(created), count(created - 1)] == [1, 0]
 
 
-@pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 101}, {"created": {"near": 5}}, {"colour": "red"}])
+@pytest.mark.parametrize(
+    "params",
+    [{"limit": 0}, {"limit": 101}, {"created": {"near": 5}}, {"colour": "red"}, {"starting_after": "pi_nobodyknows"}],
+)
 def test_bad_list_parameters_are_refused(stand_in: StandIn, params: dict[str, object]) -> None:
     with pytest.raises(stripe.InvalidRequestError):
         stand_in.intents.list(params=params)
