@@ -126,7 +126,6 @@ class Mesh:
             *("--max-body-size", str(app.max_body_size), "--read-buffer-size", str(app.read_buffer_size)),
             *("--placement-host-address", "", "--scheduler-host-address", ""),
             *("--dapr-graceful-shutdown-seconds", "5", "--log-level", str(app.log_level), "--log-as-json"),
-            *_health_check(app),
         )
 
     def _listening(self, app: App) -> Iterable[str]:
@@ -167,11 +166,3 @@ def _expires_soon(certificate: Path) -> bool:
         return False
     ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     return ends - datetime.now(UTC) < timedelta(days=30)
-
-
-def _health_check(app: App) -> Iterable[str]:
-    if app.enable_app_health_check:
-        yield from ("--enable-app-health-check", "--app-health-check-path", str(app.app_health_check_path))
-        yield from ("--app-health-probe-interval", str(app.app_health_probe_interval))
-        yield from ("--app-health-probe-timeout", str(app.app_health_probe_timeout))
-        yield from ("--app-health-threshold", str(app.app_health_threshold))

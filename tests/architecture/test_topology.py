@@ -210,3 +210,11 @@ def test_a_bulk_delivery_can_fill_with_what_the_broker_hands_out_at_once() -> No
 
     assert set(sizes) == {Topic.STOCK, Topic.NOTIFICATIONS}
     assert max(sizes.values()) <= workers
+
+
+def test_no_sidecar_gives_an_app_up_that_stood_still() -> None:
+    """It would stop the app's subscriptions, and with bulk delivery its workers never come back from those."""
+    deployments = (ROOT / "charts" / "sidecart" / "templates" / "deployments.yaml").read_text()
+
+    assert not any(app.enable_app_health_check for app in APPS)
+    assert 'dapr.io/enable-app-health-check: "false"' in deployments

@@ -12,6 +12,7 @@ import typer
 from psycopg.types.json import Jsonb
 from typer.testing import CliRunner
 
+from services.local import console
 from services.local.customer.place import NothingRuns
 from services.local.events import commands, letters, republishing, stores
 from services.local.events.commands import NothingNamed
@@ -21,6 +22,12 @@ from services.local.state import State
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POISON = {"type": "order.paid", "topic": "orders", "data": {"version": "?"}}
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However wide the terminal is in which the tests run, no line of a table is broken."""
+    monkeypatch.setattr(console.out, "width", 200)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def app(urls: Urls) -> typer.Typer:
 
 
 def run(app: typer.Typer, *arguments: str, stdin: str | None = None, code: int = 0) -> str:
-    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments, input=stdin, catch_exceptions=False)
+    result = CliRunner().invoke(app, arguments, input=stdin, catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
 

@@ -77,10 +77,10 @@ def test_an_app_and_its_sidecar_share_tokens_that_no_other_app_knows(plan: Plan,
     assert all(environment["SIDECART_BROKER_HOST"] == "127.0.0.1:9612" for environment in environments)
 
 
-def test_an_app_without_health_checks_gets_none(plan: Plan, mesh: Mesh) -> None:
+def test_an_app_without_components_gets_none_and_no_sidecar_checks_health(plan: Plan, mesh: Mesh) -> None:
     mesh.prepare()
     certify(mesh, days=365)
-    app = plan.apps[0].model_copy(update={"enable_app_health_check": None, "resources_paths": None})
+    app = plan.apps[0].model_copy(update={"resources_paths": None})
 
     command = mesh.sidecar(app).command
 
