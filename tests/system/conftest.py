@@ -1,6 +1,9 @@
 """One whole system for all journeys: real Dapr with mutual TLS, real PostgreSQL, fresh data, free ports."""
 
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,7 +17,9 @@ from services.local.customer.actors import Cast, Json
 from services.local.customer.narration import eventually
 from services.local.customer.place import Place, at_offset
 from services.local.plan import Plan
+from services.local.state import ELSEWHERE
 from services.local.system import System
+from services.local.topology import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +79,17 @@ class Shop:
 @pytest.fixture
 def shop(cast: Cast) -> Shop:
     return Shop(cast)
+
+
+def sidecart(system: System, *arguments: str, code: int = 0) -> str:
+    """What a command says about the system."""
+    done = subprocess.run(
+        (sys.executable, "-m", "services.local", *arguments),
+        cwd=ROOT,
+        env=os.environ | {ELSEWHERE: str(system.state_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout

@@ -4,8 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,10 +20,8 @@ from services.local import streams
 from services.local.customer.actors import Cast
 from services.local.customer.narration import eventually
 from services.local.plan import Plan
-from services.local.state import ELSEWHERE
 from services.local.system import System
-from services.local.topology import ROOT
-from tests.system.conftest import Databases, Shop
+from tests.system.conftest import Databases, Shop, sidecart
 from tests.system.test_boundaries import asked, port
 
 SERVICES = ("user", "product", "inventory", "order", "payment", "notification")
@@ -48,20 +44,6 @@ WHERE payment.order_id = %s AND (attempt.id IS NOT NULL OR refund.id IS NOT NULL
 async def broker(system: System) -> AsyncIterator[Redis]:
     async with Redis.from_url(Plan(system.state, system.ports).broker_url, decode_responses=True) as connection:
         yield connection
-
-
-def sidecart(system: System, *arguments: str, code: int = 0) -> str:
-    """What a command says about the system."""
-    done = subprocess.run(
-        (sys.executable, "-m", "services.local", *arguments),
-        cwd=ROOT,
-        env=os.environ | {ELSEWHERE: str(system.state_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from services.local.customer.actors import Cast, Customer
 from services.local.customer.client import Reply, Unreachable
 from services.local.customer.narration import eventually
 from services.local.system import System
-from tests.system.conftest import Databases, Shop
+from tests.system.conftest import Databases, Shop, sidecart
 from tests.system.test_boundaries import asked, port
 
 
@@ -173,3 +173,5 @@ async def test_a_poisonous_event_is_parked_and_the_next_ones_go_on(
             within=30,
         )
         assert json.loads(json.dumps(letters[0]["letter"]))["data"] == {"version": "?"}
+
+    assert "4 letters dropped" in sidecart(system, "dead-letters", "drop", poison["id"], "--yes")
