@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 RUN pip install --no-cache-dir uv
 WORKDIR /app
 COPY pyproject.toml uv.lock ./
-RUN UV_PYTHON_DOWNLOADS=never uv sync --locked --no-default-groups
+RUN UV_PYTHON_DOWNLOADS=never uv sync --locked --no-default-groups --compile-bytecode
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home sidecart

@@ -88,7 +88,7 @@ def tests(tier: Tier) -> Iterable[Step]:
 
 
 def _pytest(name: str, folders: Iterable[str], *, parallel: bool, measured: bool = False) -> Step:
-    workers = ("-n", "2") if parallel else ()
+    workers = ("-n", "logical") if parallel else ()
     return Step(name, _module("pytest", "-q", *workers, *folders), measured=measured)
 
 
