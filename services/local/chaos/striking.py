@@ -21,7 +21,10 @@ from services.local.topology import LOOPBACK
 from services.shared.relay import LOCK
 
 _COMES_BACK_WITHIN = 60.0
+_KILLED_WITHIN = 150.0
+"""Seconds: who holds a relay lock is known only when a paused PostgreSQL goes on."""
 _POLL = 0.05
+_ANOTHER_TIME = 0.25
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _ROADS = {Deed.PROVIDER: ("/faults", "POST"), Deed.WEBHOOKS: ("/webhooks", "PUT")}
 _HOLDER = """
@@ -67,13 +70,25 @@ class Striker:
         self.done.append(Struck(strike=strike, time=time.time(), pids=tuple(process.pid for process in struck)))
 
     async def _kill(self, strike: Strike) -> None:
-        names = strike.names
-        if strike.kind == Victim.RELAY_HOLDER:
-            names = (await asyncio.to_thread(self._relay_holder, names[0]),)
-        processes = [await self._alive(name) for name in names]
-        for process in processes:
-            _send(process, signal.SIGKILL)
-        self._note(strike, *processes)
+        """Kill; when there is nobody to be killed, another time.
+
+        :raises TimeoutError: there never is.
+        """
+        async with asyncio.timeout(_KILLED_WITHIN):
+            while not (killed := await self._killed(strike)):  # noqa: ASYNC110 - another process's doing
+                await asyncio.sleep(_ANOTHER_TIME)
+        self._note(strike, *killed)
+
+    async def _killed(self, strike: Strike) -> list[psutil.Process]:
+        """Those that were killed: all of the victims, or nothing is told."""
+        victims = await self._victims(strike)
+        return victims if all(_sent(victim, signal.SIGKILL) for victim in victims) else []
+
+    async def _victims(self, strike: Strike) -> list[psutil.Process]:
+        if strike.kind != Victim.RELAY_HOLDER:
+            return [await self._alive(name) for name in strike.names]
+        holder = await asyncio.to_thread(self._relay_holder, strike.names[0])
+        return [holder] if holder else []
 
     async def _alive(self, name: str) -> psutil.Process:
         """The process as soon as it runs; it may be starting again after an earlier strike.
@@ -85,22 +100,22 @@ class Striker:
                 await asyncio.sleep(_POLL)
         return process
 
-    def _relay_holder(self, service: str) -> str:
-        """The process that holds the relay lock of a service's database; the service itself when nobody does now."""
+    def _relay_holder(self, service: str) -> psutil.Process | None:
+        """The process that holds the relay lock of a service's database, if one does now."""
         url = Plan(self.system.state, self.system.ports).cluster.url(service)
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
                 found = connection.execute(_HOLDER, [LOCK]).fetchone()
         except psycopg.OperationalError:
-            return service
-        return (_owner(self.system, found[0]) if found else None) or service
+            return None
+        return _owner(self.system, found[0]) if found else None
 
     async def _pause(self, strike: Strike) -> None:
-        family = _family(await self._alive(strike.names[0]))
-        for member in family:
-            _send(member, signal.SIGSTOP)
+        members = _family(await self._alive(strike.names[0]))
+        family = [member for member in members if _sent(member, signal.SIGSTOP)]
         self._paused |= set(family)
-        self._note(strike, *family)
+        if family:
+            self._note(strike, *family)
         await asyncio.sleep(strike.seconds)
         _resume(family)
         self._paused -= set(family)
@@ -109,8 +124,8 @@ class Striker:
         """End services in good order, one after another, each when the one before has come back."""
         for name in strike.names:
             process = await self._alive(name)
-            _send(process, signal.SIGTERM)
-            self._note(strike, process)
+            if _sent(process, signal.SIGTERM):
+                self._note(strike, process)
             await health.becomes_true(partial(self._is_back, name, process), within=_COMES_BACK_WITHIN)
 
     async def _is_back(self, name: str, gone: psutil.Process) -> bool:
@@ -145,21 +160,25 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
         return [process]
 
 
-def _send(process: psutil.Process, signal_number: signal.Signals) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
+def _sent(process: psutil.Process, signal_number: signal.Signals) -> bool:
+    """Send a signal; whether the process was there to get it."""
+    try:
         process.send_signal(signal_number)
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 def _resume(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
-        _send(process, signal.SIGCONT)
+        _sent(process, signal.SIGCONT)
 
 
-def _owner(system: System, port: int) -> str | None:
-    """The name of the process whose end of a connection is this port."""
-    for name, running in system.processes.items():
+def _owner(system: System, port: int) -> psutil.Process | None:
+    """The process whose end of a connection is this port."""
+    for running in system.processes.values():
         process = running.process()
         with contextlib.suppress(psutil.Error):
             if process and any(one.laddr.port == port for one in process.net_connections("tcp")):
-                return name
+                return process
     return None

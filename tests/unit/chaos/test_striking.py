@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,9 +15,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from services.local import topology
 from services.local.chaos import striking
-from services.local.chaos.schedule import Deed, Strike
+from services.local.chaos.schedule import Deed, Strike, Victim
 from services.local.chaos.striking import Striker
+from services.local.plan import unmoved_ports
 from services.local.ports import free_offset
 from services.local.state import Kind, Phase, Record, Running, State, this_process
 from services.local.system import System
@@ -79,6 +82,68 @@ async def test_a_process_that_is_just_starting_again_is_waited_for(state: State)
         await killing
 
         assert order.wait(5) == -signal.SIGKILL
+
+
+async def test_a_process_that_ends_before_the_signal_is_struck_another_time(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sleeping() as order, sleeping() as sidecar:
+        gone = psutil.Process(order.pid)
+        order.kill()
+        order.wait()
+        striker = Striker(recorded(state, {"order": sidecar}))
+        found = iter([[gone], [sidecar]])
+        monkeypatch.setattr(striker, "_victims", lambda _: asyncio.sleep(0, next(found)))
+
+        await striker.do(strike(Deed.KILL, "order"))
+
+    assert [one.pids for one in striker.done] == [(sidecar.pid,)]
+
+
+async def test_a_relay_holder_is_killed_when_somebody_holds_the_lock_and_nobody_in_their_place(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sleeping() as order, sleeping() as holder:
+        striker = Striker(recorded(state, {"order": order, "payment": holder}))
+        found = iter([None, None, holder])
+        monkeypatch.setattr(striker, "_relay_holder", lambda _: next(found))
+
+        await striker.do(replace(strike(Deed.KILL, "order"), kind=Victim.RELAY_HOLDER))
+
+        assert order.is_running()
+        assert holder.wait(5) == -signal.SIGKILL
+    assert [one.pids for one in striker.done] == [(holder.pid,)]
+
+
+async def test_without_a_database_nobody_holds_its_lock_and_the_run_ends(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(striking, "_KILLED_WITHIN", 0.5)
+    with sleeping() as order:
+        striker = Striker(recorded(state, {"order": order}, free_offset(unmoved_ports(topology.load()))))
+
+        with pytest.raises(TimeoutError):
+            await striker.do(replace(strike(Deed.KILL, "order"), kind=Victim.RELAY_HOLDER))
+
+        assert order.is_running()
+    assert striker.done == []
+
+
+async def test_what_ended_before_it_was_paused_or_rolled_is_not_written_down(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(striking, "_COMES_BACK_WITHIN", 0.1)
+    with sleeping() as order:
+        striker = Striker(recorded(state, {"order": order}))
+        gone = psutil.Process(order.pid)
+        order.kill()
+        order.wait()
+        monkeypatch.setattr(striker, "_alive", lambda _: asyncio.sleep(0, gone))
+
+        for deed in (Deed.PAUSE, Deed.ROLL):
+            await striker.do(strike(deed, "order"))
+
+    assert striker.done == []
 
 
 async def test_a_paused_process_stands_still_and_goes_on(state: State) -> None:
@@ -165,7 +230,7 @@ def test_the_owner_of_a_connection_is_found_by_its_port(state: State) -> None:
         port = int(holder.stdout.readline())
         system = recorded(state, {"order": other, "payment": holder})
 
-        found = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
+        owners = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
         os.kill(holder.pid, signal.SIGKILL)
 
-    assert found == ["payment", None]
+    assert [owner and owner.pid for owner in owners] == [holder.pid, None]
