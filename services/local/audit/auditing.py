@@ -75,16 +75,17 @@ async def audit(
     return await asyncio.to_thread(_audit, sources, times, (*JOINS, *rebuild.JOINS) if rebuilds else JOINS)
 
 
-async def until_clean(sources: Sources, *, within: float) -> Report:
+async def until_clean(sources: Sources, *, within: float, rebuilds: bool = False) -> Report:
     """Audit without excusing what is young, again and again until it is clean; answers the last report.
 
     :param within: seconds after which whatever is found stays found.
+    :param rebuilds: rebuild every aggregate and every document from its facts, too.
     :raises psycopg.OperationalError: a database was away until the end.
     """
     deadline = time.monotonic() + within
     while True:
         try:
-            report = await audit(sources, quiet=timedelta())
+            report = await audit(sources, quiet=timedelta(), rebuilds=rebuilds)
             if report.is_clean or time.monotonic() >= deadline:
                 return report
         except psycopg.OperationalError:

@@ -14,10 +14,23 @@ import psycopg
 from services.local.plan import Plan
 from services.local.system import System
 
-OVERSOLD = """
-SELECT coalesce(sum(greatest(-on_hand, -reserved, reserved - on_hand, 0)), 0)::bigint FROM stock_level
+OVERSOLD: LiteralString = """
+SELECT coalesce(sum(
+    greatest(-coalesce(level.on_hand, 0), -coalesce(level.reserved, 0), level.reserved - level.on_hand, 0)
+    + abs(coalesce(level.on_hand, 0) - coalesce(booked.on_hand, 0))
+    + abs(coalesce(level.reserved, 0) - coalesce(booked.reserved, 0))
+    + abs(coalesce(level.reserved, 0) - coalesce(held.quantity, 0))
+), 0)::bigint
+FROM stock_level AS level FULL JOIN (
+    SELECT product_id, sum(on_hand_change) AS on_hand, sum(reserved_change) AS reserved
+    FROM stock_entry GROUP BY product_id
+) AS booked USING (product_id) FULL JOIN (
+    SELECT product_id, sum(quantity) AS quantity
+    FROM hold_line JOIN hold USING (order_id) WHERE state = 'held' GROUP BY product_id
+) AS held USING (product_id)
 """
-"""Units by which a level breaks the rule that what is reserved is there."""
+"""Units by which I3 is broken: what is reserved is there, a level is what its ledger sums to, and what is reserved is
+what is held. One statement sees one moment, whatever is being sold."""
 
 _SOLD: LiteralString = """
 SELECT product_id::text, sum(quantity)::bigint FROM order_line JOIN orders ON orders.id = order_id
@@ -56,7 +69,7 @@ class Books:
     """What must be zero.
 
     :param lost: acknowledged orders that are not there.
-    :param oversold: units sold that never were, or are reserved and not there.
+    :param oversold: units sold that never were, or that are not where the ledger and the holds say.
     :param unaccounted: cents by which the provider, the payments and the ledger differ, payment by payment.
     :param unfinished: attempts, refunds, events, letters, holds and orders that still wait for something.
     """

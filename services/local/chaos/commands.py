@@ -14,6 +14,7 @@ import typer
 from services.local import console
 from services.local.chaos import report, run, schedule
 from services.local.chaos.report import Report
+from services.local.chaos.schedule import Victim
 from services.local.console import Steps
 from services.local.state import State
 from services.local.system import System
@@ -21,11 +22,13 @@ from services.local.system import System
 LIMITS_OFF = {"SIDECART_RATE_LIMIT_FACTOR": "1000"}
 """The environment of a system whose customers all come from one address."""
 
-Kills = Annotated[int, typer.Option("--kills", min=1, help="How many processes are killed.")]
+Kills = Annotated[
+    int, typer.Option("--kills", min=len(Victim), help="How many processes are killed; first one of each kind alone.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed is the same sequence of kills.")]
 Rate = Annotated[float | None, typer.Option("--rate", min=0.1, help="Journeys a second; else half of what it can do.")]
-Every = Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two kills on average.")]
-Faults = Annotated[float, typer.Option("--faults", min=0, max=1, help="Other faults for each kill, on average.")]
+Every = Annotated[float, typer.Option("--every", min=0.5, help="Seconds between two random kills on average.")]
+Faults = Annotated[float, typer.Option("--faults", min=0, max=1, help="Other faults for each random kill.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there too.")]
 HistoryFile = Annotated[Path | None, typer.Option("--history", metavar="FILE", help="Write what customers saw there.")]
 Results = Annotated[Path | None, typer.Option("--results", metavar="FILE", help="Append a section of Markdown there.")]

@@ -103,20 +103,44 @@ class Attempt:
         return self.told.get("status") != HTTPStatus.TOO_MANY_REQUESTS
 
 
-def attempts(lines: Iterable[str]) -> Iterator[Attempt]:
-    """The operations of a history in the order in which they began."""
-    open_ones: dict[str, Attempt] = {}
+def attempts(lines: Iterable[str | bytes], known: dict[str, Attempt] | None = None) -> list[Attempt]:
+    """The operations of a history in the order in which they began.
+
+    :param known: those of the lines before these, by their ids; it grows.
+    """
+    known = {} if known is None else known
     for line in lines:
         entry = json.loads(line)
         if entry["type"] == INVOKE:
-            open_ones[entry["id"]] = Attempt.of(entry)
+            known[entry["id"]] = Attempt.of(entry)
         else:
-            attempt = open_ones[entry["id"]]
+            attempt = known[entry["id"]]
             attempt.ended, attempt.outcome, attempt.told = entry["time"], Outcome(entry["type"]), entry["value"]
-    yield from open_ones.values()
+    return list(known.values())
+
+
+@dataclass
+class Following:
+    """A history's file that may still be written: every look reads on from where the one before ended."""
+
+    path: Path
+    _offset: int = 0
+    _known: dict[str, Attempt] = field(default_factory=dict)
+
+    def attempts(self) -> list[Attempt]:
+        """The operations so far, in the order in which they began."""
+        return attempts(self._new(), self._known)
+
+    def _new(self) -> Iterator[bytes]:
+        """The new lines; half a line at the end is left for the next look."""
+        with self.path.open("rb") as lines:
+            lines.seek(self._offset)
+            for line in lines:
+                if line.endswith(b"\n"):
+                    self._offset += len(line)
+                    yield line
 
 
 def read(path: Path) -> list[Attempt]:
     """The operations of a history's file. A last line that was cut off belongs to a client that was killed."""
-    with path.open() as lines:
-        return list(attempts(line for line in lines if line.endswith("\n")))
+    return Following(path).attempts()

@@ -99,12 +99,12 @@ async def run(task: Task, stream: IO[str], *, ready: Callable[[float], Awaitable
     async with client.connected(task.base_url, connections=_CONNECTIONS) as anyone:
         crowd = await Crowd.gathered(task, anyone, Asking(history=History(stream)))
         numbers = count(1)
-        restocking = asyncio.create_task(crowd.restock())
-        rate = task.rate or await _capacity(crowd, numbers, task.measuring) / 2
-        await ready(rate)
-        await _open(crowd, numbers, rate, ended)
-        restocking.cancel()
-        await asyncio.wait([restocking])
+        async with asyncio.TaskGroup() as group:
+            restocking = group.create_task(crowd.restock())
+            rate = task.rate or await _capacity(crowd, numbers, task.measuring) / 2
+            await ready(rate)
+            await _open(crowd, numbers, rate, ended)
+            restocking.cancel()
 
 
 async def _capacity(crowd: Crowd, numbers: "count[int]", seconds: float) -> float:

@@ -1,78 +1,74 @@
 """How soon a shop serves again after a strike, and how long its answers take when nothing is broken and when it is."""
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from services.local.chaos.history import Attempt
-from services.local.chaos.schedule import STORES, Deed, Victim
+from services.local.chaos.schedule import Deed, Victim
 from services.local.chaos.striking import Struck
 
-WINDOW = 2.0
-"""Seconds over which success is counted."""
+WINDOW = 5.0
+"""Seconds over which success is counted; what a strike breaks shows within them."""
 
 SUCCESS = 0.99
-SHOWS_WITHIN = 5.0
-"""Seconds in which a strike shows; requests that fail only later fail for another reason."""
 
 FAST_TARGET, STORE_TARGET = 15.0, 30.0
-"""Seconds until success is back: after a service or sidecar, after a store."""
+"""Seconds until success is back: after a store was killed the second, after anything else the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """A kill and the seconds until success was back; `alone` when nothing else was done meanwhile."""
+    """A kill and the seconds until success was back; infinitely many when it was not."""
 
     struck: Struck
     seconds: float
-    alone: bool
-
-    @property
-    def target(self) -> float:
-        """What the seconds should be at most."""
-        return STORE_TARGET if self.struck.strike.kind in STORES else FAST_TARGET
 
 
 def recoveries(attempts: Sequence[Attempt], done: Sequence[Struck]) -> list[Recovery]:
-    """What became of every kill, in the order in which they were done."""
-    ordered = sorted(attempts, key=lambda attempt: attempt.began)
-    found = []
-    for struck in sorted(done, key=lambda struck: struck.time):
-        if struck.strike.deed is Deed.KILL:
-            seconds = back_after(ordered, struck.time)
-            found.append(Recovery(struck=struck, seconds=seconds, alone=_alone(struck, seconds, done)))
-    return found
+    """What became of every kill, in the order in which they were done.
+
+    A kill that is alone must have been recovered from before the next strike, any other before the last customer came.
+    """
+    ordered = sorted(attempts, key=_began)
+    strikes = sorted(done, key=lambda struck: struck.time)
+    end = ordered[-1].began if ordered else -math.inf
+    following = [*(struck.time for struck in strikes[1:]), end]
+    return [
+        Recovery(struck=one, seconds=back_after(ordered, one.time, until=then if one.strike.alone else end))
+        for one, then in zip(strikes, following, strict=False)
+        if one.strike.deed is Deed.KILL
+    ]
 
 
-def back_after(ordered: Sequence[Attempt], strike: float) -> float:
+def back_after(ordered: Sequence[Attempt], strike: float, *, until: float) -> float:
     """Seconds from a strike until a window begins in which at least 99 % of what was asked was answered.
 
     :param ordered: by their begin.
+    :param until: when the last window ends; infinitely many seconds are the answer when there is no such window before.
     """
-    begins = [attempt.began for attempt in ordered]
-    shows = (
-        index
-        for index in range(bisect_left(begins, strike), bisect_left(begins, strike + SHOWS_WITHIN))
-        if not ordered[index].is_answered
-    )
-    first = next(shows, None)
-    if first is None:
-        return 0.0
-    for index in range(first + 1, len(ordered)):
-        window = ordered[index : bisect_left(begins, begins[index] + WINDOW)]
-        if sum(attempt.is_answered for attempt in window) >= SUCCESS * len(window):
-            return begins[index] - strike
-    return begins[-1] - strike
+    start = bisect_left(ordered, strike, key=_began)
+    for since in chain((strike,), (ordered[index].began for index in range(start, len(ordered)))):
+        if since + WINDOW > until:
+            break
+        if success(ordered, since, since + WINDOW) >= SUCCESS:
+            return since - strike
+    return math.inf
 
 
-def _alone(one: Struck, seconds: float, done: Sequence[Struck]) -> bool:
-    """Whether no other strike began, or was still going on, between this one and its recovery."""
-    return not any(
-        other is not one
-        and other.time < one.time + seconds
-        and other.time + other.strike.seconds + SHOWS_WITHIN > one.time
-        for other in done
-    )
+def success(ordered: Sequence[Attempt], since: float, until: float) -> float:
+    """The share (0 to 1) of what was asked from one moment to another that was answered; 0 when nobody asked.
+
+    :param ordered: by their begin.
+    """
+    asked = ordered[bisect_left(ordered, since, key=_began) : bisect_left(ordered, until, key=_began)]
+    return sum(attempt.is_answered for attempt in asked) / len(asked) if asked else 0.0
+
+
+def _began(attempt: Attempt) -> float:
+    return attempt.began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +81,7 @@ class Latencies:
 
 def latencies(attempts: Sequence[Attempt], done: Sequence[Struck], healed: Sequence[Recovery]) -> Latencies:
     """Every answered request on its side."""
-    troubled = [(struck.time, struck.time + struck.strike.seconds + SHOWS_WITHIN) for struck in done]
+    troubled = [(struck.time, struck.time + struck.strike.seconds + WINDOW) for struck in done]
     troubled += [(one.struck.time, one.struck.time + one.seconds) for one in healed]
     calm: list[float] = []
     disturbed: list[float] = []

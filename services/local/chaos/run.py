@@ -1,31 +1,33 @@
 """One run: customers come, things break, customers leave, everything settles, and then it is counted."""
 
 import asyncio
-import contextlib
+import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-
-import psycopg
+from typing import Any
 
 from services.local import audit, health
-from services.local.chaos import customers, history, schedule
-from services.local.chaos.books import OVERSOLD, Auditor, Books
-from services.local.chaos.history import Attempt, Outcome
+from services.local.chaos import customers, history, sampling, schedule
+from services.local.chaos.books import Auditor, Books
+from services.local.chaos.history import Attempt, Following, Outcome
 from services.local.chaos.load import Task
-from services.local.chaos.schedule import Strike
+from services.local.chaos.sampling import Samples
+from services.local.chaos.schedule import Deed, Strike
 from services.local.chaos.striking import Striker, Struck
+from services.local.chaos.watching import Watch, everything_answers
 from services.local.customer import place
 from services.local.plan import Plan
 from services.local.refusals import Refusal
 from services.local.system import System
 
 _LAST_CUSTOMER = 120.0
-_SAMPLE_EVERY = 1.0
 _POLL = 0.5
 
 Tell = Callable[[str], None]
+Do = Callable[[Strike], Coroutine[Any, Any, None]]
 
 
 class NeverSettled(Refusal):
@@ -38,7 +40,7 @@ class Options:
 
     :param rate: journeys a second; half of what is measured when absent.
     :param settles_within: seconds that everything may take to converge once the customers have gone.
-    :param quiet: seconds without strikes before the first and after the last.
+    :param quiet: seconds without strikes before the first, and in the end when the shop should serve again.
     """
 
     plan: schedule.Plan
@@ -48,23 +50,21 @@ class Options:
     quiet: float = 10.0
 
 
-@dataclass(kw_only=True)
-class Samples:
-    """Looks at the stock while everything happens: how many, and the most units that were oversold."""
-
-    taken: int = 0
-    oversold: int = 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What came of a run; times in seconds."""
+    """What came of a run; times in seconds.
+
+    :param quiet_since: when the quiet seconds in the end began.
+    :param machine_load: the machine's load average of a minute, before the first customer came and after the last.
+    """
 
     options: Options
     rate: float
     began: float
     seconds: float
+    quiet_since: float
     settled_after: float
+    machine_load: tuple[float, float]
     done: list[Struck]
     attempts: list[Attempt] = field(repr=False)
     samples: Samples
@@ -88,27 +88,38 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
     tell("customers make accounts and products")
     with customers.started(_task(system, options)) as crowd:
         rate = await asyncio.to_thread(crowd.ready)
-        tell(f"{rate:.1f} journeys a second begin; {options.plan.kills} kills in about {strikes[-1].at:.0f} s")
-        striker, began = Striker(system), time.time()
+        tell(f"{rate:.1f} journeys a second begin; {options.plan.kills} kills, the first of each kind alone")
+        striker, samples, began, load = Striker(system), Samples(), time.time(), os.getloadavg()[0]
+        watch = Watch(following=Following(options.history), everything_answers=partial(everything_answers, system))
         crowd.begin()
-        async with _sampled(system) as samples, striker.working():
-            await _struck(striker, strikes, options.quiet, tell)
+        async with asyncio.TaskGroup() as group:
+            looking = group.create_task(sampling.look(plan.cluster.url("inventory"), samples))
+            await asyncio.sleep(options.quiet)
+            async with striker.working():
+                await strike_alone([one for one in strikes if one.alone], striker.do, watch.serves_again, tell)
+                await _strike_at_random([one for one in strikes if not one.alone], striker.do, tell)
+            await watch.serves_again(time.time())
+            quiet_since = time.time()
+            await asyncio.sleep(options.quiet)
+            looking.cancel()
         tell("no more customers come")
         await asyncio.to_thread(crowd.end, within=_LAST_CUSTOMER)
-    ended = time.time()
+    ended, loads = time.time(), (load, os.getloadavg()[0])
     attempts = await asyncio.to_thread(history.read, options.history)
     await _back(system)
     tell("everything settles")
     books = await _settled(Auditor(system), acknowledged(attempts), options.settles_within)
     tell("the audit looks for anything else")
     audited = await audit.until_clean(
-        audit.sources_of(system, histories=[options.history]), within=options.settles_within
+        audit.sources_of(system, histories=[options.history]), within=options.settles_within, rebuilds=True
     )
     return Result(
         options=options,
         rate=rate,
         began=began,
         seconds=ended - began,
+        quiet_since=quiet_since,
+        machine_load=loads,
         settled_after=time.time() - ended,
         done=striker.done,
         attempts=attempts,
@@ -129,52 +140,31 @@ def _task(system: System, options: Options) -> Task:
     )
 
 
-async def _struck(striker: Striker, strikes: Iterable[Strike], quiet: float, tell: Tell) -> None:
-    """Every strike at its moment, whatever the others are at; a quiet while before and after."""
-    began, kills = time.monotonic() + quiet, 0
+async def strike_alone(
+    strikes: Iterable[Strike], do: Do, serves_again: Callable[[float], Awaitable[bool]], tell: Tell
+) -> None:
+    """One strike after another, each when the shop serves again after the one before, or does not for too long."""
+    for number, strike in enumerate(strikes, start=1):
+        tell(f"{number:3} {strike}, alone")
+        await do(strike)
+        if not await serves_again(time.time()):
+            tell(f"    the shop does not serve again after {strike}")
+
+
+async def _strike_at_random(strikes: Iterable[Strike], do: Do, tell: Tell) -> None:
+    """Every strike at its moment, whatever the others are at."""
+    began, kills = time.monotonic(), len(schedule.Victim)
     async with asyncio.TaskGroup() as group:
         for strike in strikes:
             await asyncio.sleep(max(0.0, began + strike.at - time.monotonic()))
-            kills += strike.deed is schedule.Deed.KILL
-            tell(f"{f'{kills:3}' if strike.deed is schedule.Deed.KILL else '   '} {strike}")
-            group.create_task(striker.do(strike))
-    await asyncio.sleep(quiet)
-
-
-@contextlib.asynccontextmanager
-async def _sampled(system: System) -> AsyncIterator[Samples]:
-    """Look at the stock every second until the block ends; a database that is away is looked at later."""
-    samples = Samples()
-    url = Plan(system.state, system.ports).cluster.url("inventory")
-    looking = asyncio.create_task(_look(url, samples))
-    try:
-        yield samples
-    finally:
-        looking.cancel()
-        await asyncio.wait([looking])
-
-
-async def _look(url: str, samples: Samples) -> None:
-    while True:
-        try:
-            async with await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=2) as connection:
-                while True:
-                    row = await (await connection.execute(OVERSOLD)).fetchone()
-                    samples.oversold = max(samples.oversold, row[0] if row else 0)
-                    samples.taken += 1
-                    await asyncio.sleep(_SAMPLE_EVERY)
-        except psycopg.OperationalError:
-            await asyncio.sleep(_SAMPLE_EVERY)
+            kills += strike.deed is Deed.KILL
+            tell(f"{f'{kills:3}' if strike.deed is Deed.KILL else '   '} {strike}")
+            group.create_task(do(strike))
 
 
 async def _back(system: System) -> None:
     """Wait until every process answers, and the gateway reaches everything."""
-
-    async def all_answer() -> bool:
-        probes = [process.probe for process in system.processes.values()]
-        return all(await asyncio.gather(*(health.answers(one) for one in (*probes, f"{system.base_url}/readyz"))))
-
-    if not await health.becomes_true(all_answer, within=_LAST_CUSTOMER):
+    if not await health.becomes_true(partial(everything_answers, system), within=_LAST_CUSTOMER):
         raise NeverSettled(f"Not every process has come back; see {system.state.logs}.")
 
 

@@ -51,11 +51,12 @@ _ROLLED = 3
 class Strike:
     """One thing that is done to the system.
 
-    :param at: seconds after the first customer has come.
+    :param at: seconds after the random part has begun.
     :param kind: the kind of process that is killed; for other deeds their own name.
     :param names: the processes; of a relay holder the service whose database it is.
     :param seconds: how long a pause or a trouble with the provider lasts.
     :param fault: what the provider's stand-in is asked for.
+    :param alone: whether it belongs to the first part, in which nothing else is done until the shop serves again.
     """
 
     at: float
@@ -64,6 +65,7 @@ class Strike:
     names: tuple[str, ...]
     seconds: float = 0.0
     fault: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False
 
     def __str__(self) -> str:
         """The strike in words."""
@@ -76,23 +78,24 @@ class Strike:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a run is made: so many kills from this seed, so many seconds apart on average."""
+    """How a run is made: so many kills from this seed; those that are not alone so many seconds apart on average."""
 
     seed: int
     kills: int
     every: float = 9.0
     faults: float = 0.5
-    """How many other faults there are for each kill."""
+    """How many other faults there are for each kill that is not alone."""
     longest_pause: float = 60.0
 
 
 def drawn(plan: Plan, *, services: Sequence[str], relays: Sequence[str]) -> tuple[Strike, ...]:
-    """All strikes, in order of time.
+    """All strikes: every kind of process is killed once alone, and then comes what is random, in order of time.
 
     :param services: every service; its sidecar is named after it.
     :param relays: the services with a database, and so with a relay.
     """
-    return tuple(sorted(_Draw(plan, services, relays).strikes(), key=lambda strike: strike.at))
+    draw = _Draw(plan, services, relays)
+    return (*draw.alone(), *sorted(draw.random(), key=lambda strike: strike.at))
 
 
 class _Draw:
@@ -104,21 +107,19 @@ class _Draw:
         self._services, self._relays = services, relays
         self._bags: dict[str, list[str]] = {}
 
-    def strikes(self) -> Iterator[Strike]:
+    def alone(self) -> list[Strike]:
+        kinds = self._random.sample(list(Victim), len(Victim))[: self._plan.kills]
+        return [Strike(at=0, deed=Deed.KILL, kind=kind, names=self._victims(kind), alone=True) for kind in kinds]
+
+    def random(self) -> Iterator[Strike]:
         at = 0.0
-        for kind in self._kinds():
+        more = max(0, self._plan.kills - len(Victim))
+        for kind in self._random.choices(list(_SHARES), list(_SHARES.values()), k=more):
             gap = self._plan.every * self._random.uniform(0.5, 1.5)
             if self._random.random() < self._plan.faults:
                 yield self._fault(at + gap * self._random.random())
             at += gap
             yield Strike(at=at, deed=Deed.KILL, kind=kind, names=self._victims(kind))
-
-    def _kinds(self) -> list[Victim]:
-        """Every kind once, and then by their shares."""
-        first = list(Victim)
-        self._random.shuffle(first)
-        more = self._random.choices(list(_SHARES), list(_SHARES.values()), k=self._plan.kills)
-        return [*first, *more][: self._plan.kills]
 
     def _victims(self, kind: Victim) -> tuple[str, ...]:
         match kind:

@@ -20,11 +20,21 @@ def attempt(began: float, *, ok: bool = True, took: float = 0.1, **told: Any) ->
     )
 
 
-def struck(time: float, *, kind: str = "service", deed: Deed = Deed.KILL, seconds: float = 0) -> Struck:
-    return Struck(strike=Strike(at=time, deed=deed, kind=kind, names=("order",), seconds=seconds), time=time, pids=(1,))
+def paid(began: float, **told: Any) -> Attempt:
+    """A payment that was acknowledged."""
+    succeeded = attempt(began, **{"payment_id": str(began), "status": "succeeded"} | told)
+    succeeded.function, succeeded.value = "pay", {"order_id": str(began)}
+    return succeeded
 
 
-def stream(*, failing: tuple[float, float] = (0, 0), until: float = 60) -> list[Attempt]:
-    """Ten requests a second; those that begin within the bounds fail."""
+def struck(
+    time: float, *, kind: str = "service", deed: Deed = Deed.KILL, seconds: float = 0, alone: bool = False
+) -> Struck:
+    strike = Strike(at=time, deed=deed, kind=kind, names=("order",), seconds=seconds, alone=alone)
+    return Struck(strike=strike, time=time, pids=(1,))
+
+
+def stream(*failing: tuple[float, float], until: float = 60) -> list[Attempt]:
+    """Ten requests a second; those that begin within one of the bounds fail."""
     moments = [number / 10 for number in range(int(until * 10))]
-    return [attempt(moment, ok=not failing[0] <= moment < failing[1]) for moment in moments]
+    return [attempt(moment, ok=not any(a <= moment < b for a, b in failing)) for moment in moments]

@@ -18,6 +18,7 @@ class TroubledShop(Shop):
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
     refunds: list[Json] = field(default_factory=list)
     stale: bool = False
+    senseless: bool = False
 
     def app(self) -> web.Application:
         app = super().app()
@@ -46,7 +47,7 @@ class TroubledShop(Shop):
         return web.json_response({"id": product}, status=201)
 
     def _level(self, product_id: str) -> Json:
-        return super()._level(product_id) | {"version": 1}
+        return {} if self.senseless else super()._level(product_id) | {"version": 1}
 
     async def set_stock(self, request: web.Request) -> web.Response:
         assert request.headers["If-Match"] == '"1"'

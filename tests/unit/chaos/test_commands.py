@@ -12,6 +12,7 @@ from services.local.audit import Finding
 from services.local.chaos import commands, report, run
 from services.local.chaos.commands import Stage
 from services.local.chaos.report import Report
+from services.local.chaos.schedule import Victim
 from services.local.refusals import Refusal
 from services.local.state import Phase, Record, State, this_process
 from services.local.system import System
@@ -54,21 +55,26 @@ def theatre(tmp_path: Path) -> Theatre:
 def broken() -> Report:
     finding = Finding(invariant="I3", check="oversold", subject="1", told={})
     clean = report.made(result())
-    return replace(clean, findings=[finding], zeros=[replace(figure, reached=1) for figure in clean.zeros])
+    return replace(clean, findings=[finding], decisive=[replace(figure, reached=1) for figure in clean.decisive])
 
 
 def test_a_clean_run_of_a_system_of_its_own_is_told_everywhere(theatre: Theatre, tmp_path: Path) -> None:
     files = ("--json", str(tmp_path / "r.json"), "--results", str(tmp_path / "R.md"))
 
-    code = theatre.run("--kills", "7", "--seed", "3", "--rate", "2.5", "--every", "4", "--faults", "0.2", *files)
+    code = theatre.run("--kills", "17", "--seed", "3", "--rate", "2.5", "--every", "4", "--faults", "0.2", *files)
 
     ((system, options),) = theatre.wrecked
     assert (code, system, system.is_kept) == (0, theatre.fresh, False)
-    assert (options.plan.kills, options.plan.seed, options.plan.every, options.rate) == (7, 3, 4.0, 2.5)
+    assert (options.plan.kills, options.plan.seed, options.plan.every, options.rate) == (17, 3, 4.0, 2.5)
     assert options.plan.faults == 0.2
     assert options.history.parent.parent == theatre.fresh.state.root
     assert json.loads((tmp_path / "r.json").read_text())["clean"] is True
     assert "## Random kills" in (tmp_path / "R.md").read_text()
+
+
+def test_there_are_at_least_as_many_kills_as_kinds_of_process(theatre: Theatre) -> None:
+    assert theatre.run("--kills", str(len(Victim) - 1)) == 2
+    assert theatre.wrecked == []
 
 
 def test_the_running_system_is_preferred(theatre: Theatre, tmp_path: Path) -> None:

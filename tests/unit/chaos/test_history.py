@@ -54,6 +54,24 @@ def test_an_operation_that_never_ended_is_unknown_and_half_a_line_is_none(tmp_pa
     assert not attempt.is_answered
 
 
+def test_a_history_that_is_still_written_is_read_on(tmp_path: Path) -> None:
+    file = tmp_path / "history.jsonl"
+    following = history.Following(file)
+    with file.open("w") as stream:
+        told = History(stream)
+        first = told.invoke("ada", "place", {"key": "a"})
+        seen = [[one.outcome for one in following.attempts()]]
+        stream.write('{"time": 3, "process": "ben", "type": "invoke", "id": "b", "f": "pl')
+        stream.flush()
+        seen.append([one.outcome for one in following.attempts()])
+        stream.write('ace", "value": {}}\n')
+        first.ends(Outcome.OK, order_id="o")
+        seen.append([one.outcome for one in following.attempts()])
+
+    assert seen == [[Outcome.INFO], [Outcome.INFO], [Outcome.OK, Outcome.INFO]]
+    assert following.attempts() == history.read(file)
+
+
 @pytest.mark.parametrize(
     ("outcome", "told", "answered"),
     [

@@ -61,6 +61,20 @@ async def test_shelves_are_filled_while_customers_shop(
     assert any(method == "PUT" for method, _, _ in shop.asked)
 
 
+async def test_shelves_that_cannot_be_filled_end_the_run(
+    shop: TroubledShop, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "_RESTOCK_EVERY", 0.001)
+
+    async def ready(_: float) -> None:
+        shop.senseless = True
+
+    with pytest.raises(ExceptionGroup) as broken:
+        await load.run(task(place, rate=10), io.StringIO(), ready=ready, ended=asyncio.Event().wait)
+
+    assert broken.group_contains(KeyError)
+
+
 def test_the_program_reads_its_task_and_says_its_rate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from services.local.chaos import recovery
@@ -6,44 +8,54 @@ from tests.unit.chaos.builders import attempt, stream, struck
 
 
 def test_recovery_is_the_time_until_a_window_without_failures_begins() -> None:
-    assert recovery.back_after(stream(failing=(20, 24)), 19.9) == pytest.approx(4.1)
+    assert recovery.back_after(stream((20, 24)), 19.9, until=60) == pytest.approx(4.1)
 
 
 def test_who_noticed_nothing_has_recovered_at_once() -> None:
-    assert recovery.back_after(stream(), 20) == 0
-    assert recovery.back_after(stream(failing=(40, 42)), 20) == 0
+    assert recovery.back_after(stream(), 20, until=60) == 0
+    assert recovery.back_after(stream((40, 42)), 20, until=60) == 0
 
 
 def test_one_failure_in_a_hundred_is_success() -> None:
     requests = sorted(
-        [*stream(failing=(20, 21)), attempt(21.5, ok=False), *[attempt(21.5) for _ in range(100)]],
+        [*stream((20, 21)), attempt(21.5, ok=False), *[attempt(21.5) for _ in range(100)]],
         key=lambda one: one.began,
     )
 
-    assert recovery.back_after(requests, 20) == pytest.approx(1.0)
+    assert recovery.back_after(requests, 20, until=60) == pytest.approx(1.0)
 
 
-def test_a_single_good_answer_between_failures_is_no_recovery() -> None:
-    requests = stream(failing=(20, 25))
-    requests[220] = attempt(22.0)
-
-    assert recovery.back_after(requests, 20) == pytest.approx(5.0)
+def test_a_few_good_answers_between_failures_are_no_recovery() -> None:
+    assert recovery.back_after(stream((20, 22), (25, 28)), 20, until=60) == pytest.approx(8)
 
 
-def test_what_never_recovers_takes_until_the_end() -> None:
-    assert recovery.back_after(stream(failing=(20, 60), until=30), 20) == pytest.approx(9.9)
+@pytest.mark.parametrize("until", [30, 33, 60])
+def test_what_fails_until_nobody_looks_any_more_has_never_recovered(until: float) -> None:
+    assert recovery.back_after(stream((20, 30)), 20, until=until) == (math.inf if until < 35 else pytest.approx(10))
 
 
-def test_only_kills_have_a_recovery_and_it_tells_whether_something_else_disturbed_it() -> None:
-    requests = stream(failing=(20, 24))
-    kills = [struck(20), struck(22, kind=Victim.POSTGRES), struck(50)]
+def test_a_shop_that_nobody_asked_has_not_answered() -> None:
+    assert recovery.back_after([], 20, until=60) == math.inf
+    assert recovery.success(stream(until=20), 20, 60) == 0
+    assert recovery.recoveries([], [struck(20)])[0].seconds == math.inf
 
-    healed = recovery.recoveries(requests, [*kills, struck(21, deed=Deed.PAUSE, seconds=3)])
+
+def test_only_kills_have_a_recovery() -> None:
+    done = [struck(50), struck(20), struck(21, deed=Deed.PAUSE, seconds=3), struck(22, kind=Victim.POSTGRES)]
+
+    healed = recovery.recoveries(stream((20, 24)), done)
 
     assert [one.struck.time for one in healed] == [20, 22, 50]
     assert [round(one.seconds, 1) for one in healed] == [4, 2, 0]
-    assert [one.alone for one in healed] == [False, False, True]
-    assert [one.target for one in healed] == [15, 30, 15]
+
+
+def test_a_kill_that_is_alone_is_recovered_from_before_the_next() -> None:
+    requests = stream((10, 30), (40, 44))
+    done = [struck(10, alone=True), struck(30, alone=True), struck(40, alone=True), struck(55)]
+
+    healed = recovery.recoveries(requests, done)
+
+    assert [one.seconds for one in healed] == [math.inf, 0, pytest.approx(4), math.inf]
 
 
 def test_answers_near_a_strike_are_told_apart_from_calm_ones() -> None:
