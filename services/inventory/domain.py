@@ -55,8 +55,6 @@ EFFECTS: Mapping[HoldState, Effect] = {
 class HoldUnknown(TooEarly):
     """There is no hold for this order."""
 
-    status = 404
-
 
 class HoldCannotMove(Conflict):
     """A hold that is {before} cannot become {after}."""
