@@ -9,7 +9,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.events import HeldLine, Level, OpeningLevel
-from services.inventory.domain import ASKED_AFTER, EFFECTS, FOLLOWED_AFTER, Change, Hold, HoldState, HoldUnknown
+from services.inventory.domain import (
+    ASKED_AFTER,
+    EFFECTS,
+    FOLLOWED_AFTER,
+    PAID_FOLLOWED_AFTER,
+    PAID_FOLLOWED_WITHIN,
+    Change,
+    Hold,
+    HoldState,
+    HoldUnknown,
+)
 
 _HOLD = text("""
 WITH asked AS MATERIALIZED (
@@ -58,7 +68,7 @@ _FIND_HOLD = text(_FIND)
 _LOCK_HOLD = text(_FIND + "FOR NO KEY UPDATE")
 _CONFIRM = text("""
 UPDATE hold SET confirmed = true, ask_at = NULL, order_version = greatest(order_version, :order_version),
-    follow_at = CASE WHEN state = 'held' THEN coalesce(follow_at, :follow_at) END
+    follow_at = coalesce(follow_at, CASE WHEN state = 'held' THEN :follow_at END)
 WHERE order_id = :order_id
 RETURNING order_id
 """)
@@ -81,7 +91,7 @@ WITH locked AS MATERIALIZED (
     INSERT INTO stock_entry (product_id, order_id, kind, on_hand_change, reserved_change, actor, at)
     SELECT product_id, :order_id, :state, :on_hand * quantity, :reserved * quantity, :actor, :at FROM changed
 ), moved AS (
-    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL, follow_at = NULL,
+    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL, follow_at = :follow_at,
         order_version = greatest(order_version, :order_version)
     WHERE order_id = :order_id
 )
@@ -101,6 +111,11 @@ WHERE order_id = (
 )
 RETURNING order_id
 """)
+_PUT_OFF = text("""
+UPDATE hold SET follow_at = :now + least(greatest(:now - held_at, :after), :within)
+WHERE order_id = :order_id AND state = 'committed'
+""")
+_FOLLOW_NO_MORE = text("UPDATE hold SET follow_at = NULL WHERE order_id = :order_id AND state = 'committed'")
 _LEVELS = text("""
 SELECT product_id, on_hand, reserved, version FROM stock_level
 WHERE product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id
@@ -182,13 +197,25 @@ async def move(
     """Move a locked hold and all its levels; answers the levels after it."""
     effect = EFFECTS[to]
     values = {"order_id": order_id, "state": to, "order_version": order_version, "actor": actor, "at": at}
+    values |= {"follow_at": at + PAID_FOLLOWED_AFTER if to is HoldState.COMMITTED else None}
     return _levels(await session.execute(_MOVE, values | {"on_hand": effect.on_hand, "reserved": effect.reserved}))
 
 
 async def claim_followed(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:
-    """The order of one placed hold that should have ended, put off until `again_at`."""
+    """The order of one placed hold that is due to be asked about, put off until `again_at`."""
     found: UUID | None = await session.scalar(_CLAIM_FOLLOWED, {"now": now, "again_at": again_at})
     return found
+
+
+async def put_off(session: AsyncSession, order_id: UUID, *, now: datetime) -> None:
+    """Let a committed hold be asked about again when it is twice as old."""
+    values = {"after": PAID_FOLLOWED_AFTER, "within": PAID_FOLLOWED_WITHIN}
+    await session.execute(_PUT_OFF, values | {"order_id": order_id, "now": now})
+
+
+async def follow_no_more(session: AsyncSession, order_id: UUID) -> None:
+    """Let nobody ask about a committed hold again: what has left is cancelled no more."""
+    await session.execute(_FOLLOW_NO_MORE, {"order_id": order_id})
 
 
 async def claim_due(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:
