@@ -120,8 +120,9 @@ _LEVELS = text("""
 SELECT product_id, on_hand, reserved, version FROM stock_level
 WHERE product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id
 """)
-_LOCK_LEVEL = text("""
-INSERT INTO stock_level (product_id, on_hand, reserved, version) VALUES (:product_id, 0, 0, 0)
+_LOCK_LEVELS = text("""
+INSERT INTO stock_level (product_id, on_hand, reserved, version)
+SELECT product_id, 0, 0, 0 FROM unnest(CAST(:product_ids AS uuid[])) AS asked (product_id) ORDER BY product_id
 ON CONFLICT (product_id) DO UPDATE SET version = stock_level.version
 RETURNING product_id, on_hand, reserved, version
 """)
@@ -137,15 +138,16 @@ SELECT product_id, on_hand, reserved, version FROM changed
 """)
 _OPEN = text("""
 WITH opened AS (
-    INSERT INTO stock_level (product_id, on_hand, reserved, version)
-    SELECT product_id, on_hand, 0, 1
+    UPDATE stock_level AS level SET on_hand = level.on_hand + declared.on_hand, version = level.version + 1
     FROM unnest(CAST(:product_ids AS uuid[]), CAST(:on_hand AS bigint[])) AS declared (product_id, on_hand)
-    ORDER BY product_id
-    ON CONFLICT DO NOTHING
-    RETURNING product_id, on_hand, reserved, version
+    WHERE level.product_id = declared.product_id AND NOT EXISTS (
+        SELECT FROM stock_entry AS entry
+        WHERE entry.product_id = declared.product_id AND (entry.kind IN ('opening', 'counted') OR entry.at < :at)
+    )
+    RETURNING level.product_id, level.on_hand, level.reserved, level.version, declared.on_hand AS opening
 ), entries AS (
     INSERT INTO stock_entry (product_id, kind, on_hand_change, reserved_change, actor, at)
-    SELECT product_id, 'opening', on_hand, 0, :actor, :at FROM opened
+    SELECT product_id, 'opening', opening, 0, :actor, :at FROM opened
 )
 SELECT product_id, on_hand, reserved, version FROM opened ORDER BY product_id
 """)
@@ -229,9 +231,9 @@ async def levels(session: AsyncSession, product_ids: Sequence[UUID]) -> tuple[Le
     return _levels(await session.execute(_LEVELS, {"product_ids": list(product_ids)}))
 
 
-async def lock_level(session: AsyncSession, product_id: UUID) -> Level:
-    """A product's level, locked; an empty one of version 0 is there until the transaction ends when it had none."""
-    return _levels(await session.execute(_LOCK_LEVEL, {"product_id": product_id}))[0]
+async def lock_levels(session: AsyncSession, product_ids: Sequence[UUID]) -> tuple[Level, ...]:
+    """Products' levels, locked; an empty one of version 0 is there until the transaction ends where there was none."""
+    return _levels(await session.execute(_LOCK_LEVELS, {"product_ids": list(product_ids)}))
 
 
 async def book(session: AsyncSession, change: Change, difference: int, *, actor: str, at: datetime) -> Level:
@@ -244,7 +246,7 @@ async def book(session: AsyncSession, change: Change, difference: int, *, actor:
 async def open_levels(
     session: AsyncSession, declared: Sequence[OpeningLevel], *, actor: str, at: datetime
 ) -> tuple[Level, ...]:
-    """Open the levels that nothing was ever booked on; answers those."""
+    """Add to the locked levels on which nothing was booked before and nothing counted since; answers those."""
     columns = {"product_ids": [one.product_id for one in declared], "on_hand": [one.on_hand for one in declared]}
     return _levels(await session.execute(_OPEN, columns | {"actor": actor, "at": at}))
 
