@@ -17,6 +17,10 @@ ASKED_AFTER = timedelta(seconds=60)
 """A hold that nobody has placed by then is asked about."""
 FOLLOWED_AFTER = timedelta(minutes=20)
 """A placed order is paid or cancelled by then, unless its payment takes long or the news of it was lost."""
+PAID_FOLLOWED_AFTER = timedelta(hours=6)
+"""A paid order may be cancelled until its parcel leaves: it is asked about then, and whenever it is twice as old."""
+PAID_FOLLOWED_WITHIN = timedelta(days=1)
+"""A paid order that has not left is asked about at least this often."""
 
 
 class HoldState(StrEnum):
@@ -54,8 +58,6 @@ EFFECTS: Mapping[HoldState, Effect] = {
 
 class HoldUnknown(TooEarly):
     """There is no hold for this order."""
-
-    status = 404
 
 
 class HoldCannotMove(Conflict):

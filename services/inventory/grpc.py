@@ -53,34 +53,6 @@ async def reserve(call: Call, request: proto.ReserveRequest) -> proto.ReserveRep
     )
 
 
-@inventory.method("Commit", Who(peers=_ORDER))
-async def commit(call: Call, request: proto.HoldRequest) -> proto.HoldReply:
-    """Take an order's held units out of the stock."""
-    async with call.runtime.database.begin() as session:
-        state = await holds.commit(
-            session,
-            _id(request.order_id),
-            order_version=request.order_version,
-            actor=str(call.peer),
-            at=call.runtime.clock(),
-        )
-    return proto.HoldReply(state=state)
-
-
-@inventory.method("Release", Who(peers=_ORDER))
-async def release(call: Call, request: proto.HoldRequest) -> proto.HoldReply:
-    """Give an order's units back."""
-    async with call.runtime.database.begin() as session:
-        state = await holds.release(
-            session,
-            _id(request.order_id),
-            order_version=request.order_version,
-            actor=str(call.peer),
-            at=call.runtime.clock(),
-        )
-    return proto.HoldReply(state=state)
-
-
 @inventory.method("GetLevels", _STAFF)
 async def get_levels(call: Call, request: proto.GetLevelsRequest) -> proto.GetLevelsReply:
     """Read levels."""

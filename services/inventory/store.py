@@ -9,7 +9,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.contracts.events import HeldLine, Level, OpeningLevel
-from services.inventory.domain import ASKED_AFTER, EFFECTS, FOLLOWED_AFTER, Change, Hold, HoldState, HoldUnknown
+from services.inventory.domain import (
+    ASKED_AFTER,
+    EFFECTS,
+    FOLLOWED_AFTER,
+    PAID_FOLLOWED_AFTER,
+    PAID_FOLLOWED_WITHIN,
+    Change,
+    Hold,
+    HoldState,
+    HoldUnknown,
+)
 
 _HOLD = text("""
 WITH asked AS MATERIALIZED (
@@ -58,7 +68,7 @@ _FIND_HOLD = text(_FIND)
 _LOCK_HOLD = text(_FIND + "FOR NO KEY UPDATE")
 _CONFIRM = text("""
 UPDATE hold SET confirmed = true, ask_at = NULL, order_version = greatest(order_version, :order_version),
-    follow_at = CASE WHEN state = 'held' THEN coalesce(follow_at, :follow_at) END
+    follow_at = coalesce(follow_at, CASE WHEN state = 'held' THEN :follow_at END)
 WHERE order_id = :order_id
 RETURNING order_id
 """)
@@ -81,7 +91,7 @@ WITH locked AS MATERIALIZED (
     INSERT INTO stock_entry (product_id, order_id, kind, on_hand_change, reserved_change, actor, at)
     SELECT product_id, :order_id, :state, :on_hand * quantity, :reserved * quantity, :actor, :at FROM changed
 ), moved AS (
-    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL, follow_at = NULL,
+    UPDATE hold SET state = :state, version = version + 1, ask_at = NULL, follow_at = :follow_at,
         order_version = greatest(order_version, :order_version)
     WHERE order_id = :order_id
 )
@@ -101,12 +111,18 @@ WHERE order_id = (
 )
 RETURNING order_id
 """)
+_PUT_OFF = text("""
+UPDATE hold SET follow_at = :now + least(greatest(:now - held_at, :after), :within)
+WHERE order_id = :order_id AND state = 'committed'
+""")
+_FOLLOW_NO_MORE = text("UPDATE hold SET follow_at = NULL WHERE order_id = :order_id AND state = 'committed'")
 _LEVELS = text("""
 SELECT product_id, on_hand, reserved, version FROM stock_level
 WHERE product_id = ANY(CAST(:product_ids AS uuid[])) ORDER BY product_id
 """)
-_LOCK_LEVEL = text("""
-INSERT INTO stock_level (product_id, on_hand, reserved, version) VALUES (:product_id, 0, 0, 0)
+_LOCK_LEVELS = text("""
+INSERT INTO stock_level (product_id, on_hand, reserved, version)
+SELECT product_id, 0, 0, 0 FROM unnest(CAST(:product_ids AS uuid[])) AS asked (product_id) ORDER BY product_id
 ON CONFLICT (product_id) DO UPDATE SET version = stock_level.version
 RETURNING product_id, on_hand, reserved, version
 """)
@@ -122,15 +138,16 @@ SELECT product_id, on_hand, reserved, version FROM changed
 """)
 _OPEN = text("""
 WITH opened AS (
-    INSERT INTO stock_level (product_id, on_hand, reserved, version)
-    SELECT product_id, on_hand, 0, 1
+    UPDATE stock_level AS level SET on_hand = level.on_hand + declared.on_hand, version = level.version + 1
     FROM unnest(CAST(:product_ids AS uuid[]), CAST(:on_hand AS bigint[])) AS declared (product_id, on_hand)
-    ORDER BY product_id
-    ON CONFLICT DO NOTHING
-    RETURNING product_id, on_hand, reserved, version
+    WHERE level.product_id = declared.product_id AND NOT EXISTS (
+        SELECT FROM stock_entry AS entry
+        WHERE entry.product_id = declared.product_id AND (entry.kind IN ('opening', 'counted') OR entry.at < :at)
+    )
+    RETURNING level.product_id, level.on_hand, level.reserved, level.version, declared.on_hand AS opening
 ), entries AS (
     INSERT INTO stock_entry (product_id, kind, on_hand_change, reserved_change, actor, at)
-    SELECT product_id, 'opening', on_hand, 0, :actor, :at FROM opened
+    SELECT product_id, 'opening', opening, 0, :actor, :at FROM opened
 )
 SELECT product_id, on_hand, reserved, version FROM opened ORDER BY product_id
 """)
@@ -182,13 +199,25 @@ async def move(
     """Move a locked hold and all its levels; answers the levels after it."""
     effect = EFFECTS[to]
     values = {"order_id": order_id, "state": to, "order_version": order_version, "actor": actor, "at": at}
+    values |= {"follow_at": at + PAID_FOLLOWED_AFTER if to is HoldState.COMMITTED else None}
     return _levels(await session.execute(_MOVE, values | {"on_hand": effect.on_hand, "reserved": effect.reserved}))
 
 
 async def claim_followed(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:
-    """The order of one placed hold that should have ended, put off until `again_at`."""
+    """The order of one placed hold that is due to be asked about, put off until `again_at`."""
     found: UUID | None = await session.scalar(_CLAIM_FOLLOWED, {"now": now, "again_at": again_at})
     return found
+
+
+async def put_off(session: AsyncSession, order_id: UUID, *, now: datetime) -> None:
+    """Let a committed hold be asked about again when it is twice as old."""
+    values = {"after": PAID_FOLLOWED_AFTER, "within": PAID_FOLLOWED_WITHIN}
+    await session.execute(_PUT_OFF, values | {"order_id": order_id, "now": now})
+
+
+async def follow_no_more(session: AsyncSession, order_id: UUID) -> None:
+    """Let nobody ask about a committed hold again: what has left is cancelled no more."""
+    await session.execute(_FOLLOW_NO_MORE, {"order_id": order_id})
 
 
 async def claim_due(session: AsyncSession, *, now: datetime, again_at: datetime) -> UUID | None:
@@ -202,9 +231,9 @@ async def levels(session: AsyncSession, product_ids: Sequence[UUID]) -> tuple[Le
     return _levels(await session.execute(_LEVELS, {"product_ids": list(product_ids)}))
 
 
-async def lock_level(session: AsyncSession, product_id: UUID) -> Level:
-    """A product's level, locked; an empty one of version 0 is there until the transaction ends when it had none."""
-    return _levels(await session.execute(_LOCK_LEVEL, {"product_id": product_id}))[0]
+async def lock_levels(session: AsyncSession, product_ids: Sequence[UUID]) -> tuple[Level, ...]:
+    """Products' levels, locked; an empty one of version 0 is there until the transaction ends where there was none."""
+    return _levels(await session.execute(_LOCK_LEVELS, {"product_ids": list(product_ids)}))
 
 
 async def book(session: AsyncSession, change: Change, difference: int, *, actor: str, at: datetime) -> Level:
@@ -217,7 +246,7 @@ async def book(session: AsyncSession, change: Change, difference: int, *, actor:
 async def open_levels(
     session: AsyncSession, declared: Sequence[OpeningLevel], *, actor: str, at: datetime
 ) -> tuple[Level, ...]:
-    """Open the levels that nothing was ever booked on; answers those."""
+    """Add to the locked levels on which nothing was booked before and nothing counted since; answers those."""
     columns = {"product_ids": [one.product_id for one in declared], "on_hand": [one.on_hand for one in declared]}
     return _levels(await session.execute(_OPEN, columns | {"actor": actor, "at": at}))
 

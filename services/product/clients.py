@@ -7,9 +7,9 @@ from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelRep
 from services.contracts.proto.inventory_pb2 import Level as LevelMessage
 from services.contracts.proto.inventory_pb2_grpc import InventoryStub
 from services.product.preconditions import VersionStale
-from services.shared.errors import Conflict, Invalid
+from services.shared.errors import Conflict, Invalid, Unavailable
 from services.shared.grpc_client import GrpcChannel
-from services.shared.sidecar import CallRefused
+from services.shared.sidecar import CallRefused, SidecarAway
 
 
 class BelowReserved(Conflict):
@@ -18,6 +18,14 @@ class BelowReserved(Conflict):
 
 class BookingRefused(Invalid):
     """Inventory does not take this: {why}."""
+
+
+class BookingUncertain(Unavailable):
+    """Inventory's answer is lost: this may be booked or not. Read the level before you book again."""
+
+    def __init__(self) -> None:
+        """Without the header that has clients try again by themselves."""
+        super().__init__(headers={})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,25 +68,30 @@ class Levels:
     ) -> Level:
         """Count or adjust a product's stock; answers the level after it.
 
-        An adjustment is not repeated when its answer is lost: it would count twice.
+        Neither is repeated when its answer is lost: an adjustment would count twice, and a count would bring back what
+        was sold since it was made.
 
         :raises BelowReserved: less would be on hand than orders hold.
         :raises VersionStale: the level is not at `if_version`.
         :raises BookingRefused: it makes no sense to inventory.
+        :raises BookingUncertain: no answer came, or one that does not say what was done.
         """
         request = SetLevelRequest(
             product_id=str(product_id), on_hand=on_hand, adjust_by=adjust_by, reason=reason, if_version=if_version
         )
-        repeatable = on_hand is not None and if_version is None
         try:
-            reply = await self._channel.call(self._stub.SetLevel, request, token=token, repeatable=repeatable)
+            reply = await self._channel.call(self._stub.SetLevel, request, token=token, repeatable=False)
         except CallRefused as refusal:
             raise BookingRefused(why=refusal.slug) from refusal
+        except SidecarAway as error:
+            raise BookingUncertain from error
         level = _level(reply.level)
         if reply.outcome == SetLevelReply.BELOW_RESERVED:
             raise BelowReserved(reserved=level.reserved)
         if reply.outcome == SetLevelReply.STALE:
             raise VersionStale(version=level.version)
+        if reply.outcome != SetLevelReply.SET:
+            raise BookingUncertain
         return level
 
 

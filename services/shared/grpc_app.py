@@ -16,7 +16,7 @@ import uvloop
 from dapr.proto.runtime.v1 import appcallback_pb2 as callbacks
 from google.protobuf.json_format import MessageToDict
 
-from services.shared import dead_letters, failpoints, service, telemetry
+from services.shared import dead_letters, service
 from services.shared.grpc_door import ANYONE, SIDECAR, Call, GrpcService
 from services.shared.pubsub import Answer, EventDoor
 from services.shared.runtime import Runtime, Start
@@ -74,8 +74,7 @@ class GrpcApp:
 
 def run(app: GrpcApp) -> None:
     """Serve until SIGTERM."""
-    telemetry.configure(app.app_id, app.settings.sidecart_log_level)
-    failpoints.watch(app.settings.sidecart_failpoints, app.app_id)
+    service.prepare_process(app.app_id, app.settings)
     uvloop.run(app.until_stopped())
 
 

@@ -18,7 +18,7 @@ from grpc import StatusCode
 
 from services.shared import telemetry
 from services.shared.errors import STORE_IS_AWAY, Forbidden, Refusal, Unauthenticated
-from services.shared.identity import PeerService, Principal, Role, caller
+from services.shared.identity import Principal, Role, caller
 from services.shared.runtime import Runtime
 
 _CODES = {
@@ -59,7 +59,6 @@ class Call:
 
     runtime: Runtime
     principal: Principal | None = None
-    peer: PeerService | None = None
 
     @property
     def user(self) -> Principal:
@@ -151,7 +150,9 @@ class _Door:
         found = dict(metadata)
         if self.who.token and not _is(found.get("dapr-api-token"), self.token):
             raise Unauthenticated
-        return Call(runtime=self.runtime, principal=await self._principal(found), peer=self._peer(metadata))
+        principal = await self._principal(found)
+        self._demand_peer(metadata)
+        return Call(runtime=self.runtime, principal=principal)
 
     async def _principal(self, metadata: Mapping[str, Any]) -> Principal | None:
         if self.who.role is None:
@@ -164,13 +165,11 @@ class _Door:
             raise Forbidden
         return principal
 
-    def _peer(self, metadata: _Metadata) -> PeerService | None:
+    def _demand_peer(self, metadata: _Metadata) -> None:
         if self.who.peers is None:
-            return None
-        app_id = caller([str(value) for name, value in metadata if name == "dapr-caller-app-id"])
-        if app_id not in self.who.peers:
+            return
+        if caller([str(value) for name, value in metadata if name == "dapr-caller-app-id"]) not in self.who.peers:
             raise Forbidden
-        return PeerService(app_id=app_id)
 
 
 def _is(given: object, token: bytes) -> bool:

@@ -36,6 +36,20 @@ class Answer(StrEnum):
     DROP = "DROP"
 
 
+class Outcome(StrEnum):
+    """How an event ended here: as the sidecar is told, but for those that a handler refused, which are done too."""
+
+    SUCCESS = "SUCCESS"
+    REFUSED = "REFUSED"
+    RETRY = "RETRY"
+    DROP = "DROP"
+
+    @property
+    def answer(self) -> Answer:
+        """What the sidecar is told of it."""
+        return Answer.SUCCESS if self is Outcome.REFUSED else Answer(self)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Handlers:
     event: type[Event]
@@ -95,53 +109,55 @@ class EventDoor:
         """Take one CloudEvent.
 
         Applied, handled before, or not for this service: SUCCESS. Its predecessor is missing, a store is away, or we
-        have a bug: RETRY. Not acceptable any more: SUCCESS, its owner compensates. Cannot be parsed: DROP.
+        have a bug: RETRY. Not acceptable any more: SUCCESS, its owner compensates; it is logged as an error and counted
+        as refused. Cannot be parsed: DROP.
         """
-        answer = await self._answer(runtime, [letter])
-        telemetry.EVENTS.labels(str(letter.get("type"))[:80], answer).inc()
-        return answer
+        outcome = await self._end(runtime, [letter])
+        telemetry.EVENTS.labels(str(letter.get("type"))[:80], outcome).inc()
+        return outcome.answer
 
     async def dispatch_bulk(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
         """Take many CloudEvents of one topic; when they cannot be applied together, each is taken alone."""
-        together = await self._answer(runtime, letters)
-        if together is Answer.SUCCESS:
+        together = await self._end(runtime, letters)
+        if together is Outcome.SUCCESS:
             telemetry.EVENTS.labels(str(letters[0].get("type"))[:80], together).inc(len(letters))
-            return [together] * len(letters)
-        return [await self._answer(runtime, [letter]) for letter in letters]
+            return [together.answer] * len(letters)
+        return [await self.dispatch(runtime, letter) for letter in letters]
 
-    async def _answer(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Answer:
+    async def _end(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Outcome:
         if not all(isinstance(letter.get("type"), str) for letter in letters):
-            return Answer.DROP
+            return Outcome.DROP
         parent = letters[0].get("traceparent")
         with telemetry.trace_from(parent if isinstance(parent, str) else None):
             try:
-                await self._take(runtime, [event for letter in letters if (event := self._parse(letter)) is not None])
+                events = [event for letter in letters if (event := self._parse(letter)) is not None]
+                return Outcome.SUCCESS if await self._take(runtime, events) else Outcome.REFUSED
             except ValidationError as error:
                 why = error.errors(include_input=False, include_url=False)
                 log.warning("event.unparsable", type=letters[0].get("type"), id=letters[0].get("id"), why=why)
-                return Answer.DROP
+                return Outcome.DROP
             except (TooEarly, Unavailable, *STORE_IS_AWAY) as error:
                 log.info("event.again", type=letters[0].get("type"), id=letters[0].get("id"), why=type(error).__name__)
-                return Answer.RETRY
+                return Outcome.RETRY
             except Refusal as refusal:
-                log.warning("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
-                return Answer.SUCCESS if len(letters) == 1 else Answer.RETRY
+                return _refused(letters, refusal)
             except Exception:
                 log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))
-                return Answer.RETRY
-        return Answer.SUCCESS
+                return Outcome.RETRY
 
     def _parse(self, letter: Mapping[str, Any]) -> Event | None:
         found = self._handlers.get(letter["type"])
         return found.event.model_validate(letter.get("data")) if found else None
 
-    async def _take(self, runtime: Runtime, events: Sequence[Event]) -> None:
+    async def _take(self, runtime: Runtime, events: Sequence[Event]) -> bool:
+        """Whether no handler refused."""
+        is_accepted = True
         many: dict[BulkEffect, list[Event]] = {}
         shown: dict[BulkProjection, list[Event]] = {}
         for event in events:
             found = self._handlers[event.TYPE]
             for effect in found.effects:
-                await _apply(runtime, effect, event)
+                is_accepted &= await _apply(runtime, effect, event)
             for projection in found.projections:
                 await _show(runtime, projection, event)
             for together in found.bulk:
@@ -152,10 +168,20 @@ class EventDoor:
             await _apply_together(runtime, together, its_events)
         for view, its_events in shown.items():
             await _show(runtime, view, its_events)
+        return is_accepted
 
 
-async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:
-    """A handler that does not accept the event any more keeps it from no other handler."""
+def _refused(letters: Sequence[Mapping[str, Any]], refusal: Refusal) -> Outcome:
+    """A batch is taken apart before it is known which of its events is not acceptable any more."""
+    if len(letters) > 1:
+        return Outcome.RETRY
+    log.error("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
+    return Outcome.REFUSED
+
+
+async def _apply(runtime: Runtime, effect: Effect, event: Event) -> bool:
+    """Whether the handler accepted; one that does not accept the event any more keeps it from no other."""
+    is_accepted = True
     try:
         async with runtime.database.begin() as session:
             if await inbox.is_first(session, effect.__name__, event.event_id):
@@ -164,8 +190,10 @@ async def _apply(runtime: Runtime, effect: Effect, event: Event) -> None:
     except (TooEarly, Unavailable):
         raise
     except Refusal as refusal:
-        log.warning("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
+        log.exception("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
+        is_accepted = False
     failpoint("event.applied.before_answer")
+    return is_accepted
 
 
 async def _apply_together(runtime: Runtime, effect: BulkEffect, events: Sequence[Event]) -> None:

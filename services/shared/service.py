@@ -86,10 +86,7 @@ def run(app: FastAPI, settings: Settings, app_id: str, **differently: Any) -> No
 
     :param differently: options of uvicorn that this application wants otherwise.
     """
-    telemetry.configure(app_id, settings.sidecart_log_level)
-    failpoints.watch(settings.sidecart_failpoints, app_id)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    prepare_process(app_id, settings)
     usually: dict[str, Any] = {
         "host": settings.sidecart_host,
         "port": settings.app_port,
@@ -103,6 +100,17 @@ def run(app: FastAPI, settings: Settings, app_id: str, **differently: Any) -> No
         "date_header": False,
     }
     uvicorn.run(app, **usually | differently)
+
+
+def prepare_process(app_id: str, settings: Settings) -> None:
+    """What every service does before it serves: its logs, its failpoints, and garbage collected seldom.
+
+    What was imported by then lives as long as the process, so it is never looked at again.
+    """
+    telemetry.configure(app_id, settings.sidecart_log_level)
+    failpoints.watch(settings.sidecart_failpoints, app_id)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @asynccontextmanager

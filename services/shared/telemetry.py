@@ -24,7 +24,7 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-EVENTS = Counter("events_handled_total", "Events by type and by what the event door answered.", ["type", "answer"])
+EVENTS = Counter("events_handled_total", "Events by type and by how they ended at the event door.", ["type", "answer"])
 PUBLISHED = Counter("outbox_published_total", "Outbox rows published, by topic.", ["topic"])
 TIMER_FAILURES = Counter("timer_failures_total", "Steps of a timer that failed, by timer.", ["timer"])
 

@@ -89,7 +89,7 @@ class OpeningLevel(Fact):
 
 
 class OpeningStockDeclared(Event):
-    """Products came with the stock that they open with; counts once per product, before any other booking of it."""
+    """Products came with the stock that they open with; counts once per product, when nothing was booked before."""
 
     TYPE: ClassVar[str] = "opening-stock.declared"
     TOPIC: ClassVar[Topic] = Topic.OPENING_STOCK

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(services/contracts/proto/inventory.proto\x12\x15sidecart.inventory.v1\",\n\x04Line\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"N\n\x0eReserveRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12*\n\x05lines\x18\x02 \x03(\x0b\x32\x1b.sidecart.inventory.v1.Line\"\xb2\x02\n\x0cReserveReply\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32+.sidecart.inventory.v1.ReserveReply.Outcome\x12?\n\tshortages\x18\x02 \x03(\x0b\x32,.sidecart.inventory.v1.ReserveReply.Shortage\x1a\x44\n\x08Shortage\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\trequested\x18\x02 \x01(\x05\x12\x11\n\tavailable\x18\x03 \x01(\x05\"]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04HELD\x10\x01\x12\x10\n\x0cINSUFFICIENT\x10\x02\x12\x0f\n\x0bOTHER_LINES\x10\x03\x12\x0c\n\x08RELEASED\x10\x04\"6\n\x0bHoldRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x15\n\rorder_version\x18\x02 \x01(\x05\"\x1a\n\tHoldReply\x12\r\n\x05state\x18\x01 \x01(\t\"O\n\x05Level\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07on_hand\x18\x02 \x01(\x03\x12\x10\n\x08reserved\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\'\n\x10GetLevelsRequest\x12\x13\n\x0bproduct_ids\x18\x01 \x03(\t\">\n\x0eGetLevelsReply\x12,\n\x06levels\x18\x01 \x03(\x0b\x32\x1c.sidecart.inventory.v1.Level\"\x8f\x01\n\x0fSetLevelRequest\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\x07on_hand\x18\x02 \x01(\x03H\x00\x12\x13\n\tadjust_by\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x17\n\nif_version\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06\x63hangeB\r\n\x0b_if_version\"\xc7\x01\n\rSetLevelReply\x12=\n\x07outcome\x18\x01 \x01(\x0e\x32,.sidecart.inventory.v1.SetLevelReply.Outcome\x12+\n\x05level\x18\x02 \x01(\x0b\x32\x1c.sidecart.inventory.v1.Level\"J\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x07\n\x03SET\x10\x01\x12\x12\n\x0e\x42\x45LOW_RESERVED\x10\x02\x12\t\n\x05STALE\x10\x03\x32\xba\x03\n\tInventory\x12U\n\x07Reserve\x12%.sidecart.inventory.v1.ReserveRequest\x1a#.sidecart.inventory.v1.ReserveReply\x12N\n\x06\x43ommit\x12\".sidecart.inventory.v1.HoldRequest\x1a .sidecart.inventory.v1.HoldReply\x12O\n\x07Release\x12\".sidecart.inventory.v1.HoldRequest\x1a .sidecart.inventory.v1.HoldReply\x12[\n\tGetLevels\x12\'.sidecart.inventory.v1.GetLevelsRequest\x1a%.sidecart.inventory.v1.GetLevelsReply\x12X\n\x08SetLevel\x12&.sidecart.inventory.v1.SetLevelRequest\x1a$.sidecart.inventory.v1.SetLevelReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(services/contracts/proto/inventory.proto\x12\x15sidecart.inventory.v1\",\n\x04Line\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x05\"N\n\x0eReserveRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12*\n\x05lines\x18\x02 \x03(\x0b\x32\x1b.sidecart.inventory.v1.Line\"\xb2\x02\n\x0cReserveReply\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32+.sidecart.inventory.v1.ReserveReply.Outcome\x12?\n\tshortages\x18\x02 \x03(\x0b\x32,.sidecart.inventory.v1.ReserveReply.Shortage\x1a\x44\n\x08Shortage\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\trequested\x18\x02 \x01(\x05\x12\x11\n\tavailable\x18\x03 \x01(\x05\"]\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04HELD\x10\x01\x12\x10\n\x0cINSUFFICIENT\x10\x02\x12\x0f\n\x0bOTHER_LINES\x10\x03\x12\x0c\n\x08RELEASED\x10\x04\"O\n\x05Level\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x0f\n\x07on_hand\x18\x02 \x01(\x03\x12\x10\n\x08reserved\x18\x03 \x01(\x03\x12\x0f\n\x07version\x18\x04 \x01(\x03\"\'\n\x10GetLevelsRequest\x12\x13\n\x0bproduct_ids\x18\x01 \x03(\t\">\n\x0eGetLevelsReply\x12,\n\x06levels\x18\x01 \x03(\x0b\x32\x1c.sidecart.inventory.v1.Level\"\x8f\x01\n\x0fSetLevelRequest\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x11\n\x07on_hand\x18\x02 \x01(\x03H\x00\x12\x13\n\tadjust_by\x18\x03 \x01(\x03H\x00\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x17\n\nif_version\x18\x05 \x01(\x03H\x01\x88\x01\x01\x42\x08\n\x06\x63hangeB\r\n\x0b_if_version\"\xc7\x01\n\rSetLevelReply\x12=\n\x07outcome\x18\x01 \x01(\x0e\x32,.sidecart.inventory.v1.SetLevelReply.Outcome\x12+\n\x05level\x18\x02 \x01(\x0b\x32\x1c.sidecart.inventory.v1.Level\"J\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x07\n\x03SET\x10\x01\x12\x12\n\x0e\x42\x45LOW_RESERVED\x10\x02\x12\t\n\x05STALE\x10\x03\x32\x99\x02\n\tInventory\x12U\n\x07Reserve\x12%.sidecart.inventory.v1.ReserveRequest\x1a#.sidecart.inventory.v1.ReserveReply\x12[\n\tGetLevels\x12\'.sidecart.inventory.v1.GetLevelsRequest\x1a%.sidecart.inventory.v1.GetLevelsReply\x12X\n\x08SetLevel\x12&.sidecart.inventory.v1.SetLevelRequest\x1a$.sidecart.inventory.v1.SetLevelReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,22 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESERVEREPLY_SHORTAGE']._serialized_end=405
   _globals['_RESERVEREPLY_OUTCOME']._serialized_start=407
   _globals['_RESERVEREPLY_OUTCOME']._serialized_end=500
-  _globals['_HOLDREQUEST']._serialized_start=502
-  _globals['_HOLDREQUEST']._serialized_end=556
-  _globals['_HOLDREPLY']._serialized_start=558
-  _globals['_HOLDREPLY']._serialized_end=584
-  _globals['_LEVEL']._serialized_start=586
-  _globals['_LEVEL']._serialized_end=665
-  _globals['_GETLEVELSREQUEST']._serialized_start=667
-  _globals['_GETLEVELSREQUEST']._serialized_end=706
-  _globals['_GETLEVELSREPLY']._serialized_start=708
-  _globals['_GETLEVELSREPLY']._serialized_end=770
-  _globals['_SETLEVELREQUEST']._serialized_start=773
-  _globals['_SETLEVELREQUEST']._serialized_end=916
-  _globals['_SETLEVELREPLY']._serialized_start=919
-  _globals['_SETLEVELREPLY']._serialized_end=1118
-  _globals['_SETLEVELREPLY_OUTCOME']._serialized_start=1044
-  _globals['_SETLEVELREPLY_OUTCOME']._serialized_end=1118
-  _globals['_INVENTORY']._serialized_start=1121
-  _globals['_INVENTORY']._serialized_end=1563
+  _globals['_LEVEL']._serialized_start=502
+  _globals['_LEVEL']._serialized_end=581
+  _globals['_GETLEVELSREQUEST']._serialized_start=583
+  _globals['_GETLEVELSREQUEST']._serialized_end=622
+  _globals['_GETLEVELSREPLY']._serialized_start=624
+  _globals['_GETLEVELSREPLY']._serialized_end=686
+  _globals['_SETLEVELREQUEST']._serialized_start=689
+  _globals['_SETLEVELREQUEST']._serialized_end=832
+  _globals['_SETLEVELREPLY']._serialized_start=835
+  _globals['_SETLEVELREPLY']._serialized_end=1034
+  _globals['_SETLEVELREPLY_OUTCOME']._serialized_start=960
+  _globals['_SETLEVELREPLY_OUTCOME']._serialized_end=1034
+  _globals['_INVENTORY']._serialized_start=1037
+  _globals['_INVENTORY']._serialized_end=1318
 # @@protoc_insertion_point(module_scope)

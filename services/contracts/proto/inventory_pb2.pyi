@@ -52,20 +52,6 @@ class ReserveReply(_message.Message):
     shortages: _containers.RepeatedCompositeFieldContainer[ReserveReply.Shortage]
     def __init__(self, outcome: _Optional[_Union[ReserveReply.Outcome, str]] = ..., shortages: _Optional[_Iterable[_Union[ReserveReply.Shortage, _Mapping]]] = ...) -> None: ...
 
-class HoldRequest(_message.Message):
-    __slots__ = ("order_id", "order_version")
-    ORDER_ID_FIELD_NUMBER: _ClassVar[int]
-    ORDER_VERSION_FIELD_NUMBER: _ClassVar[int]
-    order_id: str
-    order_version: int
-    def __init__(self, order_id: _Optional[str] = ..., order_version: _Optional[int] = ...) -> None: ...
-
-class HoldReply(_message.Message):
-    __slots__ = ("state",)
-    STATE_FIELD_NUMBER: _ClassVar[int]
-    state: str
-    def __init__(self, state: _Optional[str] = ...) -> None: ...
-
 class Level(_message.Message):
     __slots__ = ("product_id", "on_hand", "reserved", "version")
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class InventoryStub:
-    """Stock levels and holds. Ids are UUIDs in their canonical text form, quantities are units.
+    """Stock levels and holds; holds follow the events of their orders. Ids are UUIDs in their canonical text form, quantities are units.
     """
 
     def __init__(self, channel):
@@ -39,16 +39,6 @@ class InventoryStub:
                 '/sidecart.inventory.v1.Inventory/Reserve',
                 request_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveRequest.SerializeToString,
                 response_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveReply.FromString,
-                _registered_method=True)
-        self.Commit = channel.unary_unary(
-                '/sidecart.inventory.v1.Inventory/Commit',
-                request_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.SerializeToString,
-                response_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.FromString,
-                _registered_method=True)
-        self.Release = channel.unary_unary(
-                '/sidecart.inventory.v1.Inventory/Release',
-                request_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.SerializeToString,
-                response_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.FromString,
                 _registered_method=True)
         self.GetLevels = channel.unary_unary(
                 '/sidecart.inventory.v1.Inventory/GetLevels',
@@ -63,25 +53,11 @@ class InventoryStub:
 
 
 class InventoryServicer:
-    """Stock levels and holds. Ids are UUIDs in their canonical text form, quantities are units.
+    """Stock levels and holds; holds follow the events of their orders. Ids are UUIDs in their canonical text form, quantities are units.
     """
 
     def Reserve(self, request, context):
         """Holds stock for an order that is being placed. Idempotent by order id: the same lines answer the same hold.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Commit(self, request, context):
-        """Commits an order's hold: the units leave on_hand and reserved. Idempotent. Callers: peer services.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Release(self, request, context):
-        """Releases an order's hold, or returns its units when it was committed. Idempotent. Callers: peer services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,16 +85,6 @@ def add_InventoryServicer_to_server(servicer, server):
                     request_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveRequest.FromString,
                     response_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveReply.SerializeToString,
             ),
-            'Commit': grpc.unary_unary_rpc_method_handler(
-                    servicer.Commit,
-                    request_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.FromString,
-                    response_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.SerializeToString,
-            ),
-            'Release': grpc.unary_unary_rpc_method_handler(
-                    servicer.Release,
-                    request_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.FromString,
-                    response_serializer=services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.SerializeToString,
-            ),
             'GetLevels': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLevels,
                     request_deserializer=services_dot_contracts_dot_proto_dot_inventory__pb2.GetLevelsRequest.FromString,
@@ -138,7 +104,7 @@ def add_InventoryServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Inventory:
-    """Stock levels and holds. Ids are UUIDs in their canonical text form, quantities are units.
+    """Stock levels and holds; holds follow the events of their orders. Ids are UUIDs in their canonical text form, quantities are units.
     """
 
     @staticmethod
@@ -158,60 +124,6 @@ class Inventory:
             '/sidecart.inventory.v1.Inventory/Reserve',
             services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveRequest.SerializeToString,
             services_dot_contracts_dot_proto_dot_inventory__pb2.ReserveReply.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Commit(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/sidecart.inventory.v1.Inventory/Commit',
-            services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.SerializeToString,
-            services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def Release(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/sidecart.inventory.v1.Inventory/Release',
-            services_dot_contracts_dot_proto_dot_inventory__pb2.HoldRequest.SerializeToString,
-            services_dot_contracts_dot_proto_dot_inventory__pb2.HoldReply.FromString,
             options,
             channel_credentials,
             insecure,

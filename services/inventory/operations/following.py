@@ -1,6 +1,7 @@
-"""Following holds whose orders should have ended: the news of them was lost on its way, so the order is asked.
+"""Following holds whose orders may have gone on without them: news gets lost on its way, so the order is asked.
 
-Without this, stock would stay reserved for ever where a broker has lost what it had accepted.
+An order that was placed is asked about once it should be paid or cancelled, one that was paid until its parcel leaves.
+Without this, stock would stay reserved for ever, or be missing, where a broker has lost what it had accepted.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from services.shared.database import Database
 from services.shared.sidecar import Sidecar, SidecarAway
 
 AGAIN_AFTER = timedelta(seconds=60)
-"""An order that is still pending has a payment that takes long."""
+"""An order that does not answer, or is still pending (its payment takes long), is asked again after this long."""
 _ENDED = frozenset({"cancelled", "refunded"})
 
 log = structlog.get_logger()
@@ -38,8 +39,14 @@ async def follow_one(database: Database, sidecar: Sidecar, *, now: datetime) -> 
 
 
 async def _follow(session: AsyncSession, order: PayableOrder, now: datetime) -> None:
-    log.warning("hold.followed", order_id=str(order.order_id), order_is=order.status)
+    moved = None
     if order.has_left or order.status == "paid":
-        await holds.commit(session, order.order_id, order_version=order.version, actor=ACTOR, at=now)
+        moved = await holds.commit(session, order.order_id, order_version=order.version, actor=ACTOR, at=now)
     elif order.status in _ENDED:
-        await holds.release(session, order.order_id, order_version=order.version, actor=ACTOR, at=now)
+        moved = await holds.release(session, order.order_id, order_version=order.version, actor=ACTOR, at=now)
+    if moved is not None:
+        log.warning("hold.followed", order_id=str(order.order_id), order_is=order.status, hold_is=moved)
+    if order.has_left:
+        await store.follow_no_more(session, order.order_id)
+    else:
+        await store.put_off(session, order.order_id, now=now)

@@ -118,8 +118,10 @@ async def confirm(session: AsyncSession, order_id: UUID, *, order_version: int, 
     failpoint("hold.confirmed.before_commit")
 
 
-async def commit(session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime) -> HoldState:
-    """Take the held units out of the stock: the order is paid. Answers where the hold stands.
+async def commit(
+    session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime
+) -> HoldState | None:
+    """Take the held units out of the stock: the order is paid. Answers the move, None when nothing changed.
 
     :raises HoldUnknown: there is no hold for it.
     :raises HoldCannotMove: the hold has ended.
@@ -128,8 +130,10 @@ async def commit(session: AsyncSession, order_id: UUID, *, order_version: int, a
     return await _move(session, hold, hold.on_paid(order_version), order_version, actor, at)
 
 
-async def release(session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime) -> HoldState:
-    """Make the held units available again, or put committed ones back on hand. Answers where the hold stands.
+async def release(
+    session: AsyncSession, order_id: UUID, *, order_version: int, actor: str, at: datetime
+) -> HoldState | None:
+    """Make the held units available again, or put committed ones back on hand. Answers the move, None if there is none.
 
     :raises HoldUnknown: there is no hold for it.
     """
@@ -139,9 +143,9 @@ async def release(session: AsyncSession, order_id: UUID, *, order_version: int, 
 
 async def _move(
     session: AsyncSession, hold: Hold, to: HoldState | None, order_version: int, actor: str, at: datetime
-) -> HoldState:
+) -> HoldState | None:
     if to is None:
-        return hold.state
+        return None
     levels = await store.move(session, hold.order_id, to, order_version=order_version, actor=actor, at=at)
     outbox.add(session, hold.moved(to, levels, at=at))
     failpoint("hold.moved.before_commit")

@@ -25,7 +25,8 @@ async def change(session: AsyncSession, asked: Change, *, by: str, at: datetime)
     :raises BelowReserved: less would be on hand than is reserved.
     :raises LevelInvalid: the count or the level after it is absurd.
     """
-    difference = asked.of(await store.lock_level(session, asked.product_id))
+    (before,) = await store.lock_levels(session, [asked.product_id])
+    difference = asked.of(before)
     level = await store.book(session, asked, difference, actor=by, at=at)
     outbox.add(session, _set(level, difference, asked.reason, at))
     failpoint("level.changed.before_commit")
@@ -33,10 +34,14 @@ async def change(session: AsyncSession, asked: Change, *, by: str, at: datetime)
 
 
 async def open_stock(session: AsyncSession, declared: Sequence[OpeningLevel], *, by: str, at: datetime) -> None:
-    """Book what products open with: once for each, and only when nothing was booked for it before."""
+    """Book what products open with, declared at this moment: once for each, unless something was booked for it before.
+
+    An adjustment made since adds to it, whichever is booked first; a count made since has counted it already.
+    """
     once = {one.product_id: one for one in reversed(declared)}
+    await store.lock_levels(session, list(once))
     opened = await store.open_levels(session, list(once.values()), actor=by, at=at)
-    outbox.add(session, *(_set(level, level.on_hand, "opening stock", at) for level in opened))
+    outbox.add(session, *(_set(level, once[level.product_id].on_hand, "opening stock", at) for level in opened))
     failpoint("level.opened.before_commit")
 
 

@@ -34,7 +34,12 @@ async def set_level(  # noqa: PLR0913 - a door needs what it hands on
     response: Response,
     if_match: IfMatch = None,
 ) -> LevelShown:
-    """Count (`on_hand`) or adjust (`adjust_by` with a `reason`); never below what orders hold."""
+    """Count (`on_hand`) or adjust (`adjust_by` with a `reason`); never below what orders hold.
+
+    Units that were paid for have left `on_hand` before they are sent: count without them. With `If-Match` a count is
+    refused when anything was booked or sold since you read the level. `booking-uncertain` (503) means that it may have
+    been booked: read the level again, and do not repeat a count without `If-Match`.
+    """
     if_version = version_seen(if_match)
     level = await stock.book(catalogue, levels, product_id, body, if_version=if_version, staff=staff)
     return _shown(product_id, level, response)

@@ -28,6 +28,7 @@ async def book(
     :raises NotFound: there is no such product.
     :raises BelowReserved: less would be on hand than orders hold.
     :raises VersionStale: the level is not at `if_version`.
+    :raises BookingUncertain: it may be booked or not.
     """
     await catalogue.product(product_id)
     level = await levels.set(

@@ -15,7 +15,7 @@ from google.protobuf.struct_pb2 import Struct
 from grpc import StatusCode
 
 from services.contracts.events import OrderPlaced
-from services.contracts.proto.inventory_pb2 import GetLevelsRequest, HoldRequest, Line, ReserveRequest
+from services.contracts.proto.inventory_pb2 import GetLevelsRequest, Line, ReserveRequest
 from services.inventory import app, subscriptions
 from services.shared import dead_letters
 from services.shared.database import Database
@@ -27,7 +27,6 @@ from tests.service.doors import World
 from tests.service.inventory.conftest import SETTINGS, Inventory
 from tests.service.inventory.orders import opening, order_event
 
-TOKEN = ("dapr-api-token", "app-token")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -35,6 +34,12 @@ async def refusal(method: Any, request: Any, metadata: list[tuple[str, Any]]) ->
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await method(request, metadata=metadata)
     return refused.value.code(), refused.value.details()
+
+
+def called_by(inventory: Inventory, *peers: str) -> list[tuple[str, str]]:
+    """A customer's call, by way of these applications."""
+    sent = [one for one in inventory.metadata(Role.CUSTOMER) if one[0] != "dapr-caller-app-id"]
+    return [*sent, *(("dapr-caller-app-id", peer) for peer in peers)]
 
 
 @pytest.mark.parametrize("sent", [[], [("dapr-api-token", "wrong")], [("dapr-api-token", "")]])
@@ -69,21 +74,17 @@ async def test_a_customer_may_neither_read_nor_change_levels(inventory: Inventor
 
 
 @pytest.mark.parametrize("peers", [[], ["product"], ["order", "product"], ["order,product"]])
-async def test_the_last_named_peer_counts_and_others_may_not_move_holds(inventory: Inventory, peers: list[str]) -> None:
-    metadata = [TOKEN, *(("dapr-caller-app-id", peer) for peer in peers)]
-
-    assert await refusal(inventory.stub.Commit, HoldRequest(order_id=str(uuid4())), metadata) == (
+async def test_the_last_named_peer_counts_and_others_may_not_hold_stock(inventory: Inventory, peers: list[str]) -> None:
+    assert await refusal(inventory.stub.Reserve, ReserveRequest(), called_by(inventory, *peers)) == (
         StatusCode.PERMISSION_DENIED,
         "forbidden",
     )
 
 
 async def test_a_forged_peer_before_the_real_one_does_no_harm(inventory: Inventory) -> None:
-    metadata = [TOKEN, ("dapr-caller-app-id", "gateway"), ("dapr-caller-app-id", "order")]
-
-    assert await refusal(inventory.stub.Commit, HoldRequest(order_id=str(uuid4())), metadata) == (
-        StatusCode.NOT_FOUND,
-        "hold-unknown",
+    assert await refusal(inventory.stub.Reserve, ReserveRequest(), called_by(inventory, "gateway", "order")) == (
+        StatusCode.INVALID_ARGUMENT,
+        "id-invalid",
     )
 
 

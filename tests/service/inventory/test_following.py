@@ -2,12 +2,9 @@
 
 from uuid import UUID, uuid4
 
-import grpc
 import pytest
 
 from services.contracts.events import OrderCancelled, OrderEvent, OrderPaid, OrderPlaced, OrderShipped
-from services.contracts.proto.inventory_pb2 import HoldRequest
-from services.inventory.domain import HoldState
 from tests.service.inventory.conftest import Inventory
 from tests.service.inventory.orders import order_event
 
@@ -87,70 +84,11 @@ async def test_other_moves_of_an_order_do_not_concern_the_stock(inventory: Inven
     assert await inventory.deliver(shipped) == "SUCCESS"
 
 
-async def test_the_order_service_may_commit_and_release_by_itself(inventory: Inventory) -> None:
-    order, lamp = await held(inventory)
-    request, metadata = HoldRequest(order_id=str(order), order_version=1), inventory.metadata()
-
-    states = [
-        (await inventory.stub.Commit(request, metadata=metadata)).state,
-        (await inventory.stub.Commit(request, metadata=metadata)).state,
-        (await inventory.stub.Release(request, metadata=metadata)).state,
-        (await inventory.stub.Release(request, metadata=metadata)).state,
-    ]
-
-    assert states == [HoldState.COMMITTED, HoldState.COMMITTED, HoldState.RETURNED, HoldState.RETURNED]
-    assert await inventory.level(lamp) == (5, 0)
-
-
 async def test_an_older_version_than_the_hold_has_seen_releases_nothing(inventory: Inventory) -> None:
     order, lamp = await held(inventory)
-    await inventory.deliver(order_event(PLACED, order, 1))
+    await inventory.deliver(order_event(PLACED, order, 3))
 
-    reply = await inventory.stub.Release(HoldRequest(order_id=str(order)), metadata=inventory.metadata())
+    assert await inventory.deliver(order_event(CANCELLED, order, 2)) == "SUCCESS"
 
-    assert reply.state == "held"
+    assert await state_of(inventory, order) == ("held", 3)
     assert await inventory.level(lamp) == (5, 2)
-
-
-@pytest.mark.parametrize(
-    ("method", "ended", "code", "slug"),
-    [
-        ("Release", False, grpc.StatusCode.NOT_FOUND, "hold-unknown"),
-        ("Commit", False, grpc.StatusCode.NOT_FOUND, "hold-unknown"),
-        ("Commit", True, grpc.StatusCode.FAILED_PRECONDITION, "hold-cannot-move"),
-    ],
-)
-async def test_what_cannot_be_moved_is_refused(
-    inventory: Inventory,
-    method: str,
-    ended: bool,  # noqa: FBT001 - a column
-    code: grpc.StatusCode,
-    slug: str,
-) -> None:
-    order = (await held(inventory))[0] if ended else uuid4()
-    if ended:
-        await inventory.deliver(order_event(CANCELLED, order, 2))
-    request = HoldRequest(order_id=str(order), order_version=3)
-
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await getattr(inventory.stub, method)(request, metadata=inventory.metadata())
-
-    assert (refused.value.code(), refused.value.details()) == (code, slug)
-
-
-async def test_the_ledger_cannot_be_changed(inventory: Inventory) -> None:
-    await held(inventory)
-
-    with pytest.raises(Exception, match="append-only"):
-        await inventory.rows("UPDATE stock_entry SET on_hand_change = 0")
-    with pytest.raises(Exception, match="append-only"):
-        await inventory.rows("DELETE FROM stock_entry")
-
-
-async def test_a_move_is_told_with_the_time_of_the_orders_move(inventory: Inventory) -> None:
-    order, _ = await held(inventory)
-    paid = order_event(PAID, order, 2)
-
-    await inventory.deliver(paid)
-
-    assert (await inventory.facts())[-1]["at"] == paid.at

@@ -41,6 +41,9 @@ class Ledger(InventoryServicer):  # type: ignore[misc]  # generated code has no 
     tokens: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     refusal: grpc.StatusCode | None = None
+    loses_answers: bool = False
+    outcome: SetLevelReply.Outcome = SetLevelReply.SET
+    """What it answers of a booking that it made."""
 
     async def GetLevels(  # noqa: N802 - the contract's name
         self, request: GetLevelsRequest, context: grpc.aio.ServicerContext[GetLevelsRequest, GetLevelsReply]
@@ -61,7 +64,9 @@ class Ledger(InventoryServicer):  # type: ignore[misc]  # generated code has no 
             return SetLevelReply(outcome=SetLevelReply.BELOW_RESERVED, level=level)
         after = Level(product_id=level.product_id, on_hand=on_hand, reserved=level.reserved, version=level.version + 1)
         self.levels[request.product_id] = after
-        return SetLevelReply(outcome=SetLevelReply.SET, level=after)
+        if self.loses_answers:
+            await context.abort(grpc.StatusCode.UNAVAILABLE)
+        return SetLevelReply(outcome=self.outcome, level=after)
 
     async def _admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         metadata = {str(name): str(value) for name, value in context.invocation_metadata() or ()}

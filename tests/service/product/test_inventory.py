@@ -5,7 +5,7 @@ from uuid import uuid4
 import grpc
 import pytest
 
-from services.contracts.proto.inventory_pb2 import Level
+from services.contracts.proto.inventory_pb2 import Level, SetLevelReply
 from services.shared.identity import Role
 from tests.service.doors import Tokens
 from tests.service.product.conftest import Ledger
@@ -87,6 +87,28 @@ async def test_what_inventory_refuses_is_told(shop: Shop, path: str, ledger: Led
     answer = await shop.client.put(path, json={"adjust_by": 1, "reason": "found"}, headers=shop.staff)
 
     assert (answer.status_code, answer.json()["type"]) == (422, "booking-refused")
+
+
+@pytest.mark.parametrize("body", [{"on_hand": 10}, {"adjust_by": 1, "reason": "found"}])
+@pytest.mark.parametrize("headers", [{}, {"If-Match": '"0"'}])
+async def test_a_booking_whose_answer_is_lost_is_not_repeated_and_said_to_be_uncertain(
+    shop: Shop, path: str, ledger: Ledger, body: dict[str, object], headers: dict[str, str]
+) -> None:
+    ledger.loses_answers = True
+
+    answer = await shop.client.put(path, json=body, headers=shop.staff | headers)
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "booking-uncertain")
+    assert "Retry-After" not in answer.headers
+    assert len(ledger.reasons) == 1
+
+
+async def test_an_answer_that_does_not_say_what_was_booked_is_no_success(shop: Shop, path: str, ledger: Ledger) -> None:
+    ledger.outcome = SetLevelReply.OUTCOME_UNSPECIFIED
+
+    answer = await shop.client.put(path, json={"on_hand": 10}, headers=shop.staff)
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "booking-uncertain")
 
 
 async def test_an_inventory_that_is_away_is_told(shop: Shop, path: str, ledger: Ledger) -> None:

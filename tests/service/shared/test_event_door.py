@@ -1,16 +1,19 @@
 """The event door applies an event once, and tells the broker the truth about it."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy.exc
+from prometheus_client import REGISTRY
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from services.contracts.events import (
+    Event,
     NotificationSent,
     OpeningStockDeclared,
     StockSet,
@@ -19,9 +22,11 @@ from services.contracts.events import (
 )
 from services.shared.documents import Documents
 from services.shared.errors import TooEarly, Unavailable
-from services.shared.pubsub import EventDoor
+from services.shared.pubsub import EventDoor, Outcome
 from tests.service.doors import Client, Serve
 from tests.service.shared.toy import Gone, Switch, create, level, user
+
+Taken = TypeVar("Taken")
 
 
 @pytest.fixture(autouse=True)
@@ -162,24 +167,45 @@ class Picky:
         self.kept += [event.product_id for event in events]
 
 
+def letter(event: Event) -> dict[str, Any]:
+    return {"type": event.TYPE, "data": event.model_dump(mode="json")}
+
+
+async def counting(taking: Awaitable[Taken], kind: str) -> tuple[Taken, dict[str, float]]:
+    """What an event door answers, and how many events of this type it counts by how they ended."""
+    before = {outcome: counted(kind, outcome) for outcome in Outcome}
+    answer = await taking
+    return answer, {one: more for one, then in before.items() if (more := counted(kind, one) - then)}
+
+
+def counted(kind: str, outcome: Outcome) -> float:
+    return REGISTRY.get_sample_value("events_handled_total", {"type": kind, "answer": outcome}) or 0
+
+
 async def test_a_handler_that_refuses_does_not_keep_an_event_from_the_others(serve: Serve) -> None:
     async with serve("toy", create) as client:
         picky, event = Picky(), user()
 
-        answer = await picky.door.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+        with capture_logs() as logs:
+            answer, counted = await counting(picky.door.dispatch(client.runtime, letter(event)), event.TYPE)
 
         assert (answer, picky.kept) == ("SUCCESS", [event.user_id, event.user_id])
+        assert counted == {"REFUSED": 1}
+        assert [(line["log_level"], line["why"]) for line in logs if line["event"] == "event.refused"] == [
+            ("error", "gone")
+        ]
 
 
 async def test_one_refused_event_does_not_take_those_beside_it_along(serve: Serve) -> None:
     async with serve("toy", create) as client:
         picky, good = Picky(), level(uuid4(), 1)
         refused = level(uuid4(), 1).model_copy(update={"change": -1})
-        letters = [{"type": one.TYPE, "data": one.model_dump(mode="json")} for one in (good, refused)]
+        letters = [letter(good), letter(refused)]
 
-        answers = await picky.door.dispatch_bulk(client.runtime, letters)
+        answers, counted = await counting(picky.door.dispatch_bulk(client.runtime, letters), good.TYPE)
 
         assert (answers, picky.kept) == (["SUCCESS", "SUCCESS"], [good.product_id])
+        assert counted == {"SUCCESS": 1, "REFUSED": 1}
 
 
 async def test_what_is_no_event_at_all_is_dropped_from_a_batch(serve: Serve) -> None:

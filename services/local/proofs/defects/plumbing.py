@@ -52,8 +52,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="why=type(error).__name__)\n                return Answer.RETRY",
-                new="why=type(error).__name__)\n                return Answer.SUCCESS",
+                old="why=type(error).__name__)\n                return Outcome.RETRY",
+                new="why=type(error).__name__)\n                return Outcome.SUCCESS",
                 worn_by=("inventory",),
             ),
         ),
@@ -66,7 +66,7 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="return [await self._answer(runtime, [letter]) for letter in letters]",
+                old="return [await self.dispatch(runtime, letter) for letter in letters]",
                 new="return [Answer.SUCCESS for _ in letters]",
                 worn_by=("product",),
             ),
@@ -81,9 +81,9 @@ PLUMBING = (
             Edit(
                 file=_PUBSUB,
                 old='log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))\n'
-                "                return Answer.RETRY",
+                "                return Outcome.RETRY",
                 new='log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))\n'
-                "                return Answer.SUCCESS",
+                "                return Outcome.SUCCESS",
                 worn_by=("order",),
             ),
         ),

@@ -263,7 +263,7 @@ PLANTED = [
     wrong(
         "stock-uncommitted hold-untold hold-unaccounted",
         "inventory",
-        "UPDATE hold SET state = 'released' WHERE order_id = %(paid)s",
+        "UPDATE hold SET state = 'released', follow_at = NULL WHERE order_id = %(paid)s",
     ),
     wrong("money-untaken", "order", "UPDATE orders SET payment_id = gen_random_uuid() WHERE id = %(paid)s"),
     wrong(
