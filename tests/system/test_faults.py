@@ -146,8 +146,9 @@ async def test_a_poisonous_event_is_parked_and_the_next_ones_go_on(
     system: System, cast: Cast, shop: Shop, databases: Databases
 ) -> None:
     lamp, ada = await shop.lamp(on_hand=9), await cast.new_customer("Ada")
+    id_ = str(uuid4())
     poison = {
-        "id": str(uuid4()),
+        "id": id_,
         "specversion": "1.0",
         "source": "test",
         "type": "order.paid",
@@ -166,7 +167,7 @@ async def test_a_poisonous_event_is_parked_and_the_next_ones_go_on(
     for service in ("inventory", "payment", "notification", "order"):
         letters = await eventually(
             lambda service=service: asyncio.to_thread(  # type: ignore[misc]
-                databases.rows, service, "SELECT letter, state FROM parked_letter WHERE id = %s", poison["id"]
+                databases.rows, service, "SELECT letter, state FROM parked_letter WHERE id = %s", id_
             ),
             lambda rows: rows and rows[0]["state"] == "dead",
             what=f"the letter being dead at {service}",
@@ -174,4 +175,4 @@ async def test_a_poisonous_event_is_parked_and_the_next_ones_go_on(
         )
         assert json.loads(json.dumps(letters[0]["letter"]))["data"] == {"version": "?"}
 
-    assert "4 letters dropped" in sidecart(system, "dead-letters", "drop", poison["id"], "--yes")
+    assert "4 letters dropped" in sidecart(system, "dead-letters", "drop", id_, "--yes")
