@@ -9,6 +9,8 @@ from fastapi import Header
 from services.shared.errors import PreconditionMissing, Stale
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_LARGEST = 2**63 - 1
+"""Versions are told as 64-bit integers."""
 
 IfMatch = Annotated[str | None, Header(max_length=500, description='The ETag that you read, or `"<version>"`.')]
 IfNoneMatch = Annotated[str | None, Header(max_length=1000, description="ETags that you have.")]
@@ -60,6 +62,6 @@ def version_seen(if_match: str | None) -> int | None:
         return None
     found = _TAG.fullmatch(if_match.strip())
     number = found[1].partition(".")[0] if found else ""
-    if not (number.isascii() and number.isdigit()):
+    if not (number.isascii() and number.isdigit()) or int(number) > _LARGEST:
         raise VersionStale(version="another")
     return int(number)

@@ -20,22 +20,30 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:  # noqa: ANN401 - a validator sees anything
-        _check_text(data)
+        try:
+            check_text(data)
+        except RecursionError as error:
+            message = "it is nested too deep"
+            raise ValueError(message) from error
         return data
 
 
-def _check_text(data: object) -> None:
+def check_text(data: object) -> None:
+    """Look through JSON for text that PostgreSQL cannot keep.
+
+    :raises ValueError: there is some.
+    """
     if isinstance(data, str):
         if "\x00" in data or any("\ud800" <= character <= "\udfff" for character in data):
             message = "text must not hold NUL or unpaired surrogates"
             raise ValueError(message)
     elif isinstance(data, Mapping):
         for key, value in data.items():
-            _check_text(key)
-            _check_text(value)
+            check_text(key)
+            check_text(value)
     elif isinstance(data, list):
         for value in data:
-            _check_text(value)
+            check_text(value)
 
 
 class BodyTooLarge(Refusal):

@@ -38,10 +38,9 @@ IdempotencyKey = Annotated[str, Depends(_key)]
 async def _fingerprint(request: Request) -> str:
     body = await request.body()
     try:
-        parsed = json.loads(body) if body else None
-    except ValueError:
-        parsed = body.hex()
-    return fingerprint(request.method, request.url.path, parsed)
+        return fingerprint(request.method, request.url.path, json.loads(body) if body else None)
+    except (ValueError, RecursionError):
+        return fingerprint(request.method, request.url.path, body.hex())
 
 
 Fingerprint = Annotated[str, Depends(_fingerprint)]

@@ -4,14 +4,17 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel
 
+from services.shared.bodies import check_text
 from services.shared.errors import Invalid
 
 Item = TypeVar("Item")
+_LARGEST = 2**63 - 1
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page holds.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next_cursor` of the page before.")]
@@ -42,9 +45,19 @@ def decode_cursor(cursor: str | None, *kinds: Callable[[Any], Any]) -> tuple[Any
         return None
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        return tuple(kind(part) for kind, part in zip(kinds, parts, strict=True))
-    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        return tuple(_storable(kind(part)) for kind, part in zip(kinds, parts, strict=True))
+    except (ValueError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
         raise InvalidCursor from error
+
+
+def _storable(part: Any) -> Any:  # noqa: ANN401 - whatever the kind made of it
+    """A part as PostgreSQL takes it: text without NUL, integers of 64 bits, moments in UTC for want of long offsets."""
+    if isinstance(part, datetime):
+        return part.astimezone(UTC)
+    check_text(part)
+    if isinstance(part, int) and abs(part) > _LARGEST:
+        raise ValueError
+    return part
 
 
 def page_of(

@@ -36,13 +36,14 @@ def test_no_condition_is_told_to_be_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "version"), [(None, None), ("*", None), ('"7"', 7), ('W/"7"', 7), ('"7.0a"', 7), (' "0" ', 0)]
+    ("condition", "version"),
+    [(None, None), ("*", None), ('"7"', 7), ('W/"7"', 7), ('"7.0a"', 7), (' "0" ', 0), (f'"{2**63 - 1}"', 2**63 - 1)],
 )
 def test_the_version_that_a_condition_names_is_read(condition: str | None, version: int | None) -> None:
     assert version_seen(condition) == version
 
 
-@pytest.mark.parametrize("condition", ["7", '"x"', '"1", "2"', '"-1"', '"²"'])
+@pytest.mark.parametrize("condition", ["7", '"x"', '"1", "2"', '"-1"', '"²"', f'"{2**63}"'])
 def test_a_condition_that_names_no_version_is_stale(condition: str) -> None:
     with pytest.raises(VersionStale):
         version_seen(condition)

@@ -123,6 +123,15 @@ def test_text_that_cannot_be_stored_and_unknown_fields_are_refused(value: dict[s
         Note.model_validate(value)
 
 
+def test_a_body_that_is_nested_too_deep_to_be_looked_through_is_refused() -> None:
+    nested: list[object] = []
+    for _ in range(2000):
+        nested = [nested]
+
+    with pytest.raises(ValidationError, match="nested too deep"):
+        Note.model_validate({"text": nested})
+
+
 def test_other_text_is_welcome() -> None:
     assert Note(text="Ωmega 🙂", tags=["a"], names={"b": "c"}).text == "Ωmega 🙂"
 

@@ -1,6 +1,9 @@
 """Cursors and idempotency keys: opaque to callers, exact to us."""
 
-from datetime import datetime
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,7 +24,7 @@ from services.shared.idempotency import (
 from services.shared.pages import InvalidCursor, decode_cursor, encode_cursor, page_of
 
 
-@given(st.uuids(), st.integers(), st.datetimes())
+@given(st.uuids(), st.integers(-(2**63) + 1, 2**63 - 1), st.datetimes(timezones=st.just(UTC)))
 def test_a_cursor_gives_back_its_position(id_: UUID, number: int, at: datetime) -> None:
     cursor = encode_cursor(str(id_), number, at.isoformat())
 
@@ -32,6 +35,29 @@ def test_a_cursor_gives_back_its_position(id_: UUID, number: int, at: datetime) 
 def test_a_cursor_that_this_list_did_not_give_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         decode_cursor(cursor, UUID)
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [
+        ("a\x00b", str),
+        ("\ud800", str),
+        (2**63, int),
+        (math.inf, int),
+        ("0001-01-01T00:00:00+23:59", datetime.fromisoformat),
+    ],
+)
+def test_a_cursor_that_no_database_could_compare_is_refused(part: Any, kind: Callable[[Any], Any]) -> None:
+    with pytest.raises(InvalidCursor):
+        decode_cursor(encode_cursor(part), kind)
+
+
+def test_a_moment_in_a_cursor_is_told_in_utc() -> None:
+    cursor = encode_cursor("2026-03-01T23:59:00+23:59")
+
+    (moment,) = decode_cursor(cursor, datetime.fromisoformat) or ()
+
+    assert moment.isoformat() == "2026-03-01T00:00:00+00:00"
 
 
 def test_no_cursor_is_the_beginning() -> None:
@@ -89,6 +115,7 @@ def test_a_key_is_1_to_255_printable_characters(key: str | None, status: int) ->
 def test_a_body_that_is_empty_or_no_json_has_a_fingerprint_too() -> None:
     client = TestClient(app, headers={"Idempotency-Key": "k"})
 
-    prints = {client.post("/things", content=content).json()[1] for content in (b"", b"<x>", b"{}")}
+    contents = (b"", b"<x>", b"{}", b"[" * 100_000)
+    prints = {client.post("/things", content=content).json()[1] for content in contents}
 
-    assert len(prints) == 3
+    assert len(prints) == 4
