@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from typing import Protocol
 from uuid import UUID
 
@@ -10,10 +11,15 @@ from services.contracts.events import OrderLine
 from services.contracts.proto.inventory_pb2 import Line, ReserveReply, ReserveRequest
 from services.contracts.proto.inventory_pb2_grpc import InventoryStub
 from services.order.domain.order import CheckoutExpired, InsufficientStock, Order
+from services.shared.errors import Invalid, Unauthenticated
 from services.shared.grpc_client import GrpcChannel
 from services.shared.idempotency import IdempotencyKeyReused
 from services.shared.runtime import Runtime
-from services.shared.sidecar import Sidecar, SidecarAway
+from services.shared.sidecar import CallRefused, Sidecar, SidecarAway
+
+
+class HoldRefused(Invalid):
+    """Inventory does not take this: {why}."""
 
 
 async def prices(sidecar: Sidecar, product_ids: Iterable[UUID]) -> Sequence[PricedProduct]:
@@ -23,9 +29,10 @@ async def prices(sidecar: Sidecar, product_ids: Iterable[UUID]) -> Sequence[Pric
 
 
 async def close_payable(sidecar: Sidecar, order: Order) -> Closed:
-    """Let no new attempt to pay this order begin; tells whether one had succeeded or is open."""
+    """Let no new attempt to pay this order begin; tells whether one had succeeded or is open. Asked once."""
     asked = CloseAsked(user_id=order.user_id, amount=order.total_amount, version=order.version)
-    return await sidecar.call("payment", "POST", f"/internal/payables/{order.id}/close", Closed, body=asked)
+    path = f"/internal/payables/{order.id}/close"
+    return await sidecar.call("payment", "POST", path, Closed, body=asked, repeatable=False)
 
 
 class Stock(Protocol):
@@ -73,9 +80,11 @@ class Inventory:
         :raises InsufficientStock: naming the lines and what is left; nothing is held.
         :raises CheckoutExpired: the hold was given back already.
         :raises IdempotencyKeyReused: other lines are held under this order id.
+        :raises HoldRefused: it makes no sense to inventory.
+        :raises Unauthenticated: the token has expired meanwhile.
         """
         wanted = [Line(product_id=str(line.product_id), quantity=line.quantity) for line in lines]
-        reply = await self._stock.reserve(ReserveRequest(order_id=str(order_id), lines=wanted), token=token)
+        reply = await self._reserve(ReserveRequest(order_id=str(order_id), lines=wanted), token)
         if reply.outcome == ReserveReply.INSUFFICIENT:
             raise InsufficientStock(extra={"lines": _shortages(reply)})
         if reply.outcome == ReserveReply.RELEASED:
@@ -84,6 +93,16 @@ class Inventory:
             raise IdempotencyKeyReused
         if reply.outcome != ReserveReply.HELD:
             raise SidecarAway
+
+    async def _reserve(self, request: ReserveRequest, token: str) -> ReserveReply:
+        try:
+            return await self._stock.reserve(request, token=token)
+        except CallRefused as refusal:
+            if refusal.status == HTTPStatus.UNAUTHORIZED:
+                raise Unauthenticated from refusal
+            if refusal.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise HoldRefused(why=refusal.slug) from refusal
+            raise SidecarAway from refusal
 
 
 def _shortages(reply: ReserveReply) -> list[dict[str, str | int]]:

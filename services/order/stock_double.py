@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from services.contracts.proto.inventory_pb2 import ReserveReply, ReserveRequest
+from services.order.domain.cart import MOST_UNITS
 from services.shared.runtime import Runtime
-from services.shared.sidecar import SidecarAway
+from services.shared.sidecar import CallRefused, SidecarAway
 
 
 class StockDouble:
@@ -19,7 +20,8 @@ class StockDouble:
         self.tokens: list[str] = []
         self.is_away = False
         self.outcome: ReserveReply.Outcome | None = None
-        self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.refusal: CallRefused | None = None
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
         """What happens once, before the next answer."""
 
     @asynccontextmanager
@@ -34,10 +36,14 @@ class StockDouble:
             await happens()
         if self.is_away:
             raise SidecarAway
+        if self.refusal is not None:
+            raise self.refusal
         if self.outcome is not None:
             return ReserveReply(outcome=self.outcome)
         self.tokens.append(token)
         wanted = {line.product_id: line.quantity for line in request.lines}
+        if any(quantity > MOST_UNITS for quantity in wanted.values()):
+            raise CallRefused(422, {"type": "quantity-invalid"})
         if request.order_id in self.released:
             return ReserveReply(outcome=ReserveReply.RELEASED)
         if request.order_id in self.holds:

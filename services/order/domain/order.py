@@ -22,6 +22,7 @@ from services.contracts.events import (
 )
 from services.contracts.money import LARGEST_MINOR, Money
 from services.order.domain.address import Address
+from services.order.domain.cart import MOST_UNITS
 from services.shared.errors import Conflict, Invalid
 
 PAYABLE_FOR = timedelta(minutes=15)
@@ -81,6 +82,10 @@ class InsufficientStock(Conflict):
 
 class UnknownProduct(Invalid):
     """A product does not exist or is not on sale."""
+
+
+class TooManyUnits(Invalid):
+    """An order has at most {most} units of a product."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +195,11 @@ class Order:
         """Whether this event of another service has had its effect."""
         return any(entry.cause == cause for entry in self.history)
 
+    @property
+    def has_left(self) -> bool:
+        """Whether it was handed to a carrier."""
+        return self.carrier is not None
+
     def is_shipped_with(self, carrier: str, tracking_number: str) -> bool:
         """Whether it was handed to this carrier under this number, and is still under way."""
         return (self.status, self.carrier, self.tracking_number) == (OrderStatus.SHIPPED, carrier, tracking_number)
@@ -226,13 +236,21 @@ def lines_of(wanted: Sequence[tuple[UUID, int]], products: Iterable[PricedProduc
     """Order lines at today's prices; wanting a product twice wants the sum.
 
     :raises UnknownProduct: naming the positions whose product does not exist or is not on sale.
+    :raises TooManyUnits: naming the positions whose product is wanted more often than a line goes.
     """
     on_sale = {product.product_id: product for product in products if product.is_active}
     unknown = [position for position, (product_id, _) in enumerate(wanted) if product_id not in on_sale]
     if unknown:
         message = "there is no such product on sale"
         raise UnknownProduct(errors=[{"field": f"items.{at}.product_id", "message": message} for at in unknown])
-    return [_line(on_sale[product_id], quantity) for product_id, quantity in merged(wanted).items()]
+    quantities = merged(wanted)
+    above = [position for position, (product_id, _) in enumerate(wanted) if quantities[product_id] > MOST_UNITS]
+    if above:
+        message = f"together they are more than {MOST_UNITS} units of this product"
+        raise TooManyUnits(
+            most=MOST_UNITS, errors=[{"field": f"items.{at}.quantity", "message": message} for at in above]
+        )
+    return [_line(on_sale[product_id], quantity) for product_id, quantity in quantities.items()]
 
 
 def merged(wanted: Iterable[tuple[UUID, int]]) -> dict[UUID, int]:

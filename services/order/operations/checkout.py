@@ -1,5 +1,6 @@
 """Placing an order: once for each key, at today's prices, with its stock held."""
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +23,19 @@ from services.order.store import orders, placements
 from services.order.store.placements import Standing
 from services.shared import outbox
 from services.shared.database import Database
-from services.shared.errors import Refusal
+from services.shared.errors import Refusal, Unavailable
 from services.shared.failpoints import failpoint
 from services.shared.idempotency import RequestInProgress, check_fingerprint
 from services.shared.identity import Principal
 from services.shared.sidecar import Sidecar
 
 OPERATION = "place-order"
+SECONDS = 8.0
+"""Whoever asks for an order waits for ten at the sidecar: two are left for looking up what a rival has placed."""
+
+
+class PlacingTooSlow(Unavailable):
+    """Placing the order took too long; try again with the same Idempotency-Key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +58,12 @@ class Checkout:
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """What placing asks and where it writes."""
+    """What placing asks and where it writes, and how long that may take in all."""
 
     database: Database
     sidecar: Sidecar
     inventory: Inventory
+    seconds: float = SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,7 @@ async def place(
     :raises CheckoutExpired: inventory asked and was told that nobody had placed it.
     :raises CartAlreadyOrdered: another order was made from the cart meanwhile.
     :raises RequestInProgress: a request with the same key is writing for longer than 5 seconds.
+    :raises PlacingTooSlow: all of this took longer than `desk.seconds`.
     """
     return await _or_what_a_rival_placed(_place(checkout, wanted, desk=desk, cart_id=cart_id), checkout, desk)
 
@@ -104,12 +113,20 @@ async def place(
 async def _or_what_a_rival_placed(attempt: Awaitable[Placed], checkout: Checkout, desk: Desk) -> Placed:
     """Whatever stopped this attempt, a request with the same key may have come through meanwhile: its answer counts."""
     try:
-        return await attempt
+        return await _in_time(attempt, desk.seconds)
     except Refusal:
         placed = await find_placed(desk.database, checkout.command)
         if placed is None:
             raise
         return placed
+
+
+async def _in_time(attempt: Awaitable[Placed], seconds: float) -> Placed:
+    try:
+        async with asyncio.timeout(seconds):
+            return await attempt
+    except TimeoutError as error:
+        raise PlacingTooSlow from error
 
 
 async def _place(checkout: Checkout, wanted: list[tuple[UUID, int]], *, desk: Desk, cart_id: UUID | None) -> Placed:

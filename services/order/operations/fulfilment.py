@@ -17,6 +17,7 @@ from services.shared.identity import Principal
 
 REQUESTED = "requested"
 """The reason of a cancellation that somebody asked for."""
+_ENDED = frozenset({OrderStatus.CANCELLED, OrderStatus.REFUNDED})
 
 
 async def get_order(session: AsyncSession, order_id: UUID, *, principal: Principal) -> Order:
@@ -80,13 +81,13 @@ async def readdress(
 
 
 async def cancel(session: AsyncSession, order_id: UUID, *, principal: Principal, at: datetime) -> Order:
-    """End an order before it ships; a cancelled one again changes nothing.
+    """End an order before it ships; a cancelled one again changes nothing, its money returned or not.
 
     :raises OrderNotFound: there is none, or it is somebody else's.
     :raises OrderCannotMove: it has shipped.
     """
     order = _visible(await orders.lock(session, order_id), principal)
-    if order.status is OrderStatus.CANCELLED:
+    if order.status in _ENDED and not order.has_left:
         return order
     outbox.add(session, order.cancel(by=str(principal), reason=REQUESTED, at=at))
     await orders.save(session, order)

@@ -36,5 +36,5 @@ async def payable(session: AsyncSession, order_id: UUID) -> PayableOrder:
         amount=order.total_amount,
         version=order.version,
         expires_at=order.expires_at,
-        has_left=order.carrier is not None,
+        has_left=order.has_left,
     )

@@ -42,6 +42,7 @@ class Story:
     lines: int = 0
     address: int = 0
     has_payment: bool = False
+    has_left: bool = False
     heard: set[tuple[str, int]] = field(default_factory=set)
 
     def take(self, deed: str, number: int) -> str:
@@ -99,12 +100,13 @@ class Story:
     def _cancel(self, _: int) -> str:
         if self.status in {"pending", "paid"}:
             self._become("cancelled")
-        return OK if self.status == "cancelled" else CONFLICT
+        return OK if self.status in {"cancelled", "refunded"} and not self.has_left else CONFLICT
 
     def _go(self, deed: str) -> str:
         before, after = _NEXT[deed]
         if self.status == before:
             self._become(after)
+            self.has_left = True
         return OK if self.status == after else CONFLICT
 
     def _readdress(self, number: int) -> str:

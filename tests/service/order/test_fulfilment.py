@@ -8,7 +8,7 @@ import pytest
 
 from services.shared.identity import Role
 from tests.conditions import eventually
-from tests.service.order.shop import HOME, PARCEL, WORK, Shop, payment_id_of, succeeded
+from tests.service.order.shop import HOME, PARCEL, WORK, Shop, payment_id_of, refund_of, succeeded
 
 
 async def test_a_customer_sees_their_own_orders_and_staff_see_all(shop: Shop) -> None:
@@ -137,9 +137,25 @@ async def test_an_order_that_has_not_left_can_be_cancelled_once(shop: Shop, stat
     assert len(await shop.client.facts()) == order["version"] + 1
 
 
-@pytest.mark.parametrize("status", ["shipped", "delivered", "refunded"])
-async def test_an_order_that_has_left_is_not_cancelled_by_staff_either(shop: Shop, status: str) -> None:
+async def test_a_cancelled_order_stays_cancelled_for_whoever_asks_again_after_its_money_went_back(shop: Shop) -> None:
+    order = await shop.order_in("paid")
+    await shop.cancel(order)
+    await shop.client.deliver(refund_of(order))
+
+    again = await shop.cancel(order)
+
+    assert (again.status_code, again.json()["status"]) == (200, "refunded")
+    assert again.json() == await shop.get(order["id"])
+
+
+@pytest.mark.parametrize("status", ["shipped", "delivered"])
+@pytest.mark.parametrize("is_refunded", [False, True])
+async def test_an_order_that_has_left_is_not_cancelled_by_staff_either(
+    shop: Shop, status: str, *, is_refunded: bool
+) -> None:
     order = await shop.order_in(status)
+    if is_refunded:
+        await shop.client.deliver(refund_of(order))
 
     answers = [await shop.cancel(order), await shop.cancel(order, shop.staff)]
 

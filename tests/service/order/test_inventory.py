@@ -10,18 +10,26 @@ import pytest
 from services.contracts.proto.inventory_pb2 import ReserveReply, ReserveRequest
 from services.contracts.proto.inventory_pb2_grpc import InventoryServicer, add_InventoryServicer_to_server
 from services.order.app import create
-from services.order.clients import Inventory
+from services.order.clients import HoldRefused, Inventory
 from services.order.domain.order import CheckoutExpired, InsufficientStock, lines_of
 from services.order.stock_double import StockDouble
+from services.shared.errors import Refusal, Unauthenticated
 from services.shared.idempotency import IdempotencyKeyReused
-from services.shared.sidecar import SidecarAway
-from services.shared.sidecar_double import SidecarDouble
+from services.shared.sidecar import CallRefused, SidecarAway
+from services.shared.sidecar_double import SidecarDouble, refused
 from tests.service.doors import Serve
 from tests.unit.order.builders import product
 
 LAMP = product()
 TWO = lines_of([(LAMP.product_id, 2)], [LAMP])
 THREE = lines_of([(LAMP.product_id, 3)], [LAMP])
+
+
+CODES = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    422: grpc.StatusCode.INVALID_ARGUMENT,
+}
 
 
 class _Servicer(InventoryServicer):  # type: ignore[misc]  # generated without types
@@ -36,7 +44,10 @@ class _Servicer(InventoryServicer):  # type: ignore[misc]  # generated without t
         sent = dict(context.invocation_metadata() or ())
         if self._stock.is_away or sent.get("dapr-app-id") != "inventory":
             await context.abort(grpc.StatusCode.UNAVAILABLE)
-        return await self._stock.reserve(request, token=str(sent["authorization"]).removeprefix("Bearer "))
+        try:
+            return await self._stock.reserve(request, token=str(sent["authorization"]).removeprefix("Bearer "))
+        except CallRefused as refusal:
+            await context.abort(CODES[refusal.status], refusal.slug)
 
 
 @pytest.fixture
@@ -107,4 +118,19 @@ async def test_without_inventory_nothing_is_held(inventory: Inventory, stock: St
     stock.is_away = True
 
     with pytest.raises(SidecarAway):
+        await inventory.hold(uuid4(), TWO, token="t")
+
+
+async def test_more_units_than_inventory_takes_are_refused(inventory: Inventory) -> None:
+    with pytest.raises(HoldRefused, match="quantity-invalid"):
+        await inventory.hold(uuid4(), [TWO[0].model_copy(update={"quantity": 1001})], token="t")
+
+
+@pytest.mark.parametrize(("status", "refusal"), [(401, Unauthenticated), (403, SidecarAway)])
+async def test_a_token_that_inventory_refuses_is_none_and_whoever_shuts_us_out_is_away(
+    inventory: Inventory, stock: StockDouble, status: int, refusal: type[Refusal]
+) -> None:
+    stock.refusal = refused(status, "no")
+
+    with pytest.raises(refusal):
         await inventory.hold(uuid4(), TWO, token="t")

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.shared.sidecar import SidecarAway
+from services.shared.sidecar_double import refused
 from tests.service.order.shop import HOME, PEER, Shop, succeeded
 
 
@@ -38,6 +39,30 @@ async def test_the_same_product_twice_is_one_line(shop: Shop) -> None:
     order = await shop.order((shop.lamp, 2), (shop.lamp, 3))
 
     assert [item["quantity"] for item in order["items"]] == [5]
+
+
+async def test_more_units_than_a_line_has_are_named_also_when_they_come_in_two(shop: Shop) -> None:
+    answer = await shop.place((shop.lamp, 1000), (shop.rug, 1), (shop.lamp, 1))
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "too-many-units")
+    assert [error["field"] for error in answer.json()["errors"]] == ["items.0.quantity", "items.2.quantity"]
+    assert shop.stock.holds == {}
+
+
+async def test_a_token_that_expires_on_the_way_to_inventory_is_no_token(shop: Shop) -> None:
+    shop.stock.refusal = refused(401, "unauthenticated")
+
+    answer = await shop.place((shop.lamp, 1))
+
+    assert (answer.status_code, answer.json()["type"]) == (401, "unauthenticated")
+
+
+async def test_a_body_of_another_kind_that_is_nested_too_deep_is_refused(shop: Shop) -> None:
+    headers = shop.ada | {"Idempotency-Key": "k", "Content-Type": "text/plain"}
+
+    answer = await shop.client.post("/orders", content=b"[" * 100_000, headers=headers)
+
+    assert answer.status_code == 422
 
 
 async def test_the_same_key_again_answers_the_order_as_it_stands_now(shop: Shop) -> None:

@@ -10,6 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.contracts.proto.inventory_pb2 import ReserveReply
+from services.order.clients import Inventory
+from services.order.domain.address import Address
+from services.order.operations import checkout
+from services.order.operations.checkout import Checkout, Command, Desk, Placed, PlacingTooSlow
+from services.shared.identity import Principal, Role
 from tests.conditions import eventually
 from tests.service.order.baskets import put
 from tests.service.order.shop import HOME, WAITERS, Shop
@@ -133,6 +138,37 @@ async def test_a_first_request_that_writes_for_too_long_is_still_in_progress(sho
         second = await shop.place((shop.lamp, 2), key="k")
 
     assert (second.status_code, second.json()["type"]) == (409, "request-in-progress")
+
+
+async def test_placing_ends_before_its_caller_gives_up(shop: Shop) -> None:
+    shop.stock.meanwhile = asyncio.Event().wait  # which nobody ever sets
+
+    with pytest.raises(PlacingTooSlow):
+        await _place_within(shop, 0)
+
+    assert await shop.client.rows("SELECT order_id FROM placement") == []
+
+
+async def test_an_attempt_that_ends_while_it_writes_leaves_nothing_behind(shop: Shop) -> None:
+    async with _writing(shop, "placed"):
+        with pytest.raises(PlacingTooSlow):
+            await _place_within(shop, 0.1)
+        assert not await shop.waiting()
+
+    assert await shop.client.rows("SELECT order_id FROM placement") == []
+    assert (await shop.place((shop.lamp, 2), key="k")).status_code == 201
+
+
+async def _place_within(shop: Shop, seconds: float) -> Placed:
+    runtime = shop.client.runtime
+    wish = Checkout(
+        command=Command(order_id=UUID(shop.order_id("k")), fingerprint="f"),
+        customer=Principal(id=shop.ada_id, role=Role.CUSTOMER, token="t"),
+        address=Address.model_validate(HOME),
+        at=shop.clock.now,
+    )
+    desk = Desk(database=runtime.database, sidecar=runtime.sidecar, inventory=runtime.part(Inventory), seconds=seconds)
+    return await checkout.place(wish, [(shop.lamp, 2)], desk=desk)
 
 
 @asynccontextmanager

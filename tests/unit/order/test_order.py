@@ -29,6 +29,7 @@ from services.order.domain.order import (
     OrderCannotBeReaddressed,
     OrderCannotMove,
     OrderStatus,
+    TooManyUnits,
     TotalTooLarge,
     UnknownProduct,
     diagram,
@@ -161,6 +162,15 @@ def test_a_product_wanted_twice_is_one_line_of_the_sum() -> None:
         ("LAMP-1", 4, "50.00 EUR"),
         ("RUG-1", 2, "6.00 EUR"),
     ]
+
+
+def test_a_product_wanted_more_often_than_a_line_goes_is_refused_by_its_positions() -> None:
+    lamp, rug = product(), product()
+
+    with pytest.raises(TooManyUnits, match="at most 1000 units") as refusal:
+        lines_of([(lamp.product_id, 1000), (rug.product_id, 1000), (lamp.product_id, 1)], [lamp, rug])
+
+    assert [error["field"] for error in refusal.value.errors] == ["items.0.quantity", "items.2.quantity"]
 
 
 def test_unknown_and_inactive_products_are_refused_by_their_position() -> None:
