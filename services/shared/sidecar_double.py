@@ -23,6 +23,7 @@ class Call:
     path: str
     body: BaseModel | None
     token: str | None
+    repeatable: bool
 
 
 @dataclass
@@ -71,10 +72,11 @@ class SidecarDouble(Sidecar):
         body: BaseModel | None = None,
         token: str | None = None,
         seconds: float = 0,  # noqa: ARG002 - the real one's signature
-        repeatable: bool = True,  # noqa: ARG002 - the real one's signature
+        repeatable: bool = True,
     ) -> Answer:
         """Answer from the table."""
-        self.calls.append(Call(app_id=app_id, method=method, path=path, body=body, token=token))
+        call = Call(app_id=app_id, method=method, path=path, body=body, token=token, repeatable=repeatable)
+        self.calls.append(call)
         found = self._memory.replies.get((app_id, method, path), SidecarAway())
         if self.is_away or isinstance(found, Exception):
             raise found if isinstance(found, Exception) else SidecarAway

@@ -66,7 +66,8 @@ async def test_an_unpaid_order_expires_and_its_stock_is_free(cast: Cast, shop: S
     before = await cast.stock(lamp["product_id"])
     assert before["reserved"] == 2
 
-    databases.rows("order", "UPDATE orders SET expires_at = now() - interval '1 second' WHERE id = %s", order["id"])
+    over = "UPDATE orders SET expires_at = now() - interval '1 second', next_check_at = now() WHERE id = %s"
+    databases.rows("order", over, order["id"])
 
     expired = await ada.becomes(order["id"], "cancelled")
     assert expired["history"][-1]["reason"] == "expired"

@@ -18,15 +18,17 @@ from services.shared.sidecar import CallRefused, SidecarAway
 
 EXPIRER = "service:order"
 EXPIRED = "expired"
-ASK_AGAIN_AFTER = timedelta(seconds=10)
+AGAIN_SOONEST = timedelta(seconds=10)
+"""Longer than an answer is waited for."""
+AGAIN_LATEST = timedelta(minutes=1)
 
 log = structlog.get_logger()
 
 
 async def expire_one(runtime: Runtime) -> bool:
-    """End one pending order that is past its time, if payment lets it go; answers whether there was one.
+    """End one pending order that is past its time, if payment lets it go; False when there is none or no answer.
 
-    An order whose payment is busy or away is asked about again later, and the others go on.
+    An order whose payment is busy or away is asked about again later, each time after longer, and the others go on.
     """
     now = runtime.clock()
     order = await _take(runtime.database, now)
@@ -37,7 +39,7 @@ async def expire_one(runtime: Runtime) -> bool:
         closed = await clients.close_payable(runtime.sidecar, order)
     except (SidecarAway, CallRefused) as error:
         log.warning("order.expires_later", order_id=str(order.id), why=str(error))
-        return True
+        return False
     failpoint("order.payable_closed.before_expiry_recorded")
     async with runtime.database.begin() as session:
         await _record(session, closed, at=now)
@@ -46,7 +48,7 @@ async def expire_one(runtime: Runtime) -> bool:
 
 async def _take(database: Database, now: datetime) -> Order | None:
     async with database.begin() as session:
-        order_id = await orders.find_expired(session, now=now, next_check_at=now + ASK_AGAIN_AFTER)
+        order_id = await orders.find_expired(session, now=now, soonest=AGAIN_SOONEST, latest=AGAIN_LATEST)
         return await orders.get(session, order_id) if order_id else None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,7 @@ WITH placed AS (
     INSERT INTO orders (id, user_id, status, total_minor, currency, cart_id, fingerprint, version,
         created_at, updated_at, expires_at, next_check_at)
     SELECT order_id, :user_id, :status, :total_minor, :currency, :cart_id, :fingerprint, :version,
-        :created_at, :updated_at, :expires_at, :created_at
+        :created_at, :updated_at, :expires_at, :expires_at
     FROM placed ON CONFLICT (cart_id) DO NOTHING RETURNING id
 ), lines AS (
     INSERT INTO order_line (order_id, position, product_id, sku, name, unit_price_minor, quantity)
@@ -83,9 +83,9 @@ INSERT INTO shipping_address (order_id, address) VALUES (:id, :address)
 ON CONFLICT (order_id) DO UPDATE SET address = excluded.address
 """).bindparams(bindparam("address", type_=JSONB))
 _TAKE_EXPIRED = text("""
-UPDATE orders SET next_check_at = :next_check_at WHERE id = (
+UPDATE orders SET next_check_at = :now + least(greatest(:now - expires_at, :soonest), :latest) WHERE id = (
     SELECT id FROM orders WHERE status = 'pending' AND expires_at <= :now AND next_check_at <= :now
-    ORDER BY expires_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING id
 """)
 
@@ -173,9 +173,12 @@ async def find_order_of_cart(session: AsyncSession, cart_id: UUID | None) -> UUI
     return found
 
 
-async def find_expired(session: AsyncSession, *, now: datetime, next_check_at: datetime) -> UUID | None:
-    """A pending order past its time, reserved for this caller until `next_check_at`; skips what others just take."""
-    values = {"now": now, "next_check_at": next_check_at}
+async def find_expired(session: AsyncSession, *, now: datetime, soonest: timedelta, latest: timedelta) -> UUID | None:
+    """The pending order that is longest due; skips what others just take.
+
+    It is due again after as long as it is overdue by now, within these bounds: each time after twice as long.
+    """
+    values = {"now": now, "soonest": soonest, "latest": latest}
     found: UUID | None = (await session.execute(_TAKE_EXPIRED, values)).scalar_one_or_none()
     return found
 

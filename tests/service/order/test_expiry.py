@@ -38,12 +38,15 @@ async def test_an_unpaid_order_becomes_cancelled_as_expired(shop: Shop) -> None:
     asked = shop.sidecar.calls[-1].body
     expected = CloseAsked(user_id=UUID(order["user_id"]), amount=Money.parse("25.00", "EUR"), version=1)
     assert asked == expected
+    assert not shop.sidecar.calls[-1].repeatable
 
 
 async def test_an_order_whose_time_is_moved_back_expires(shop: Shop) -> None:
     order = await shop.order()
     shop.payment_answers(order, CloseOutcome.CLOSED)
-    await shop.client.rows("UPDATE orders SET expires_at = created_at - interval '1 minute'")
+    await shop.client.rows(
+        "UPDATE orders SET expires_at = created_at - interval '1 minute', next_check_at = created_at"
+    )
 
     await expire(shop)
 
@@ -98,9 +101,47 @@ async def test_an_order_that_payment_cannot_answer_about_does_not_block_the_othe
 
     steps = [await expire(shop) for _ in range(3)]
 
-    assert steps == [True, True, False]
+    assert steps == [False, True, False]
     assert (await shop.get(stuck["id"]))["status"] == "pending"
     assert (await shop.get(other["id"]))["status"] == "cancelled"
+
+
+async def test_an_order_that_payment_never_answers_about_keeps_no_other_from_expiring(shop: Shop) -> None:
+    stuck = await shop.order()
+    shop.clock.advance(seconds=1)
+    other = await shop.order()
+    shop.payment_answers(other, CloseOutcome.CLOSED)
+    shop.clock.advance(minutes=15)
+
+    await expire(shop)
+    shop.clock.advance(seconds=15)
+    await expire(shop)
+
+    assert (await shop.get(stuck["id"]))["status"] == "pending"
+    assert (await shop.get(other["id"]))["status"] == "cancelled"
+
+
+async def test_an_order_is_asked_about_after_longer_and_longer_until_it_is_once_a_minute(shop: Shop) -> None:
+    await shop.order()
+    shop.clock.advance(minutes=15)
+    waits = []
+
+    for _ in range(6):
+        await expire(shop)
+        [row] = await shop.client.rows("SELECT next_check_at FROM orders")
+        waits.append((row["next_check_at"] - shop.clock.now).total_seconds())
+        shop.clock.now = row["next_check_at"]
+
+    assert waits == [10, 10, 20, 40, 60, 60]
+
+
+async def test_no_order_ends_before_its_time_whenever_it_is_looked_at(shop: Shop) -> None:
+    order = await shop.order()
+    shop.payment_answers(order, CloseOutcome.CLOSED)
+    await shop.client.rows("UPDATE orders SET next_check_at = created_at")
+
+    assert not await expire(shop)
+    assert (await shop.get(order["id"]))["status"] == "pending"
 
 
 async def test_an_order_that_moved_while_payment_was_asked_is_left_alone(shop: Shop) -> None:
