@@ -46,31 +46,34 @@ _SOURCES: Mapping[Topic, str] = {
 
 _SUMMARIES: Mapping[type[Event], Callable[[Any], str]] = {
     OrderPlaced: lambda event: f"Order of {event.total_amount} placed",
+    StockHeld: lambda event: f"{_units(event)} reserved",
+    PaymentActionRequired: lambda event: f"Payment of {event.amount} waits for the customer to authenticate",
+    PaymentDeclined: lambda event: f"Payment of {event.amount} declined ({event.decline_code})",
+    PaymentSucceeded: lambda event: f"Payment of {event.captured_amount} succeeded",
     OrderPaid: lambda event: f"Order of {event.total_amount} paid",
+    StockCommitted: lambda event: f"{_units(event)} taken from stock",
+    OrderReaddressed: lambda _: "Shipping address changed",
     OrderShipped: lambda event: f"Shipped with {event.carrier}, tracking number {event.tracking_number}",
     OrderDelivered: lambda _: "Delivered",
-    OrderCancelled: lambda event: f"Order cancelled ({event.reason})",
-    OrderRefunded: lambda event: f"Order of {event.total_amount} refunded",
-    OrderReaddressed: lambda _: "Shipping address changed",
-    PaymentSucceeded: lambda event: f"Payment of {event.captured_amount} succeeded",
-    PaymentDeclined: lambda event: f"Payment of {event.amount} declined ({event.decline_code})",
-    PaymentActionRequired: lambda event: f"Payment of {event.amount} waits for the customer to authenticate",
-    PaymentRefunded: lambda event: f"Refund of {event.refund_amount} succeeded",
-    PaymentRefundFailed: lambda event: f"Refund of {event.refund_amount} failed",
     PaymentDisputed: lambda event: f"Payment of {event.dispute_amount} disputed ({event.reason})",
     PaymentDisputeClosed: lambda event: f"Dispute of {event.dispute_amount} {event.outcome}",
-    StockHeld: lambda event: f"{_units(event)} reserved",
-    StockCommitted: lambda event: f"{_units(event)} taken from stock",
+    PaymentRefunded: lambda event: f"Refund of {event.refund_amount} succeeded",
+    PaymentRefundFailed: lambda event: f"Refund of {event.refund_amount} failed",
+    OrderCancelled: lambda event: f"Order cancelled ({event.reason})",
+    OrderRefunded: lambda event: f"Order of {event.total_amount} refunded",
     StockReleased: lambda event: f"{_units(event)} released",
     StockReturned: lambda event: f"{_units(event)} returned to stock",
     NotificationSent: lambda event: f"Message {event.template} sent by {event.channel}",
 }
+"""In the order of an order's life: an effect may carry the moment of its cause, and is told after it."""
 
 SHOWN: Sequence[type[Event]] = tuple(_SUMMARIES)
 """The events that a timeline tells of."""
-IN_BULK = tuple(event for event in SHOWN if event.TOPIC in {Topic.STOCK, Topic.NOTIFICATIONS})
+ONE_BY_ONE = tuple(event for event in SHOWN if event.TOPIC is Topic.PAYMENTS)
+"""Those of the topic that moves orders too."""
+IN_BULK = tuple(event for event in SHOWN if event not in ONE_BY_ONE)
 """Those that order is told for the timeline alone, so they may come many at a time."""
-ONE_BY_ONE = tuple(event for event in SHOWN if event not in IN_BULK)
+_RANKS: Mapping[str, int] = {event.TYPE: rank for rank, event in enumerate(SHOWN)}
 
 
 class TimelineItem(BaseModel):
@@ -96,9 +99,10 @@ def document_of(event: Any) -> Document:  # noqa: ANN401 - any of the events tha
 
 
 async def timeline(documents: Documents, order_id: UUID) -> list[TimelineItem]:
-    """What happened to an order, oldest first."""
+    """What happened to an order, oldest first; of what carries the same moment, the cause first."""
     found = await documents.find(TIMELINE, str(order_id), limit=LONGEST)
-    return [TimelineItem(at=one.at, **one.body) for one in reversed(found)]
+    items = [TimelineItem(at=one.at, **one.body) for one in found]
+    return sorted(items, key=lambda item: (item.at, _RANKS[item.type]))
 
 
 def _units(event: HoldEvent) -> str:

@@ -11,6 +11,7 @@ from services.contracts.events import Topic
 from services.local import topology
 from services.local.topology import ROOT, RUN_FILE, App, RunFile
 from services.order import subscriptions as order
+from services.order.operations import checkout
 from services.product import subscriptions as product
 from services.shared import service
 
@@ -196,6 +197,8 @@ def test_calls_between_apps_have_time_outs_only_and_every_delivery_a_retry() -> 
 
     assert set(targets["apps"]) == set(SUBSCRIBERS)
     assert all(set(policy) == {"timeout"} for policy in targets["apps"].values())
+    limit = spec["policies"]["timeouts"][targets["apps"]["order"]["timeout"]]
+    assert float(limit.removesuffix("s")) > checkout.SECONDS
     retries = spec["policies"]["retries"]
     assert retries[targets["components"]["events"]["inbound"]["retry"]]["maxRetries"] > 0
     assert retries[targets["components"]["dead-letters"]["inbound"]["retry"]]["maxRetries"] == -1
@@ -208,7 +211,7 @@ def test_a_bulk_delivery_can_fill_with_what_the_broker_hands_out_at_once() -> No
 
     sizes = {one["topic"]: one["bulkSubscribe"]["maxMessagesCount"] for one in found if "bulkSubscribe" in one}
 
-    assert set(sizes) == {Topic.STOCK, Topic.NOTIFICATIONS}
+    assert set(sizes) == {Topic.ORDERS, Topic.STOCK, Topic.NOTIFICATIONS}
     assert max(sizes.values()) <= workers
 
 

@@ -135,7 +135,13 @@ ORDERS = (
     Defect(
         name="the-timeline-forgets-the-stock",
         harm="Customers and staff read a history of their order in which its goods never left.",
-        edits=(Edit(file=_SUBSCRIPTIONS, old="door.project_in_bulk(*views.IN_BULK)(views.record)\n", new=""),),
+        edits=(
+            Edit(
+                file=_SUBSCRIPTIONS,
+                old="project_in_bulk(*views.IN_BULK)",
+                new="project_in_bulk(*(event for event in views.IN_BULK if event.TOPIC != 'stock'))",
+            ),
+        ),
         journey=journeys.BUY,
         breaks=frozenset({"I7", "I9"}),
     ),
