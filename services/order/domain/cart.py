@@ -13,6 +13,8 @@ from services.shared.errors import Conflict, Invalid, NotFound
 
 MOST_LINES = 100
 MOST_UNITS = 1000
+MOST_MERGED = 20
+"""Of how many guests a cart keeps the record; each was emptied by then, unless that very write was lost."""
 UNAVAILABLE = "unavailable"
 PRICE_CHANGED = "price_changed"
 
@@ -56,7 +58,7 @@ class Cart(BaseModel):
     cart_id: UUID = Field(default_factory=uuid4)
     items: tuple[CartItem, ...] = ()
     merged: dict[str, UUID] = Field(default_factory=dict)
-    """The guests whose carts went into this one: by token, the cart that did."""
+    """The guests whose carts went into this one, the newest last: by token, the cart that did."""
 
     def successor(self) -> Self:
         """Another, empty cart of the same owner, who keeps the record of what was merged."""
@@ -90,8 +92,9 @@ class Cart(BaseModel):
         for one in guest.items:
             units = one.quantity + (items[one.product_id].quantity if one.product_id in items else 0)
             items[one.product_id] = one.model_copy(update={"quantity": min(units, MOST_UNITS)})
-        kept = tuple(items.values())[:MOST_LINES]
-        return self.model_copy(update={"items": kept, "merged": self.merged | {token: guest.cart_id}})
+        others = [(name, cart_id) for name, cart_id in self.merged.items() if name != token]
+        merged = dict([*others, (token, guest.cart_id)][-MOST_MERGED:])
+        return self.model_copy(update={"items": tuple(items.values())[:MOST_LINES], "merged": merged})
 
 
 @dataclass(frozen=True, kw_only=True)

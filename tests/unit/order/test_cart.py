@@ -57,6 +57,18 @@ def test_a_guest_who_fills_another_cart_under_the_same_token_can_merge_it_too() 
     assert not merged.lacks("token", Cart())
 
 
+def test_a_cart_keeps_the_record_of_the_newest_twenty_guests() -> None:
+    guests = {f"token-{number}": Cart(items=(item(),)) for number in range(21)}
+    cart, again = Cart(), Cart(items=(item(),))
+
+    for token, guest in guests.items():
+        cart = cart.merge(token, guest)
+    cart = cart.merge("token-1", again).merge("token-21", again)
+
+    assert list(cart.merged) == [*(f"token-{number}" for number in range(3, 21)), "token-1", "token-21"]
+    assert not cart.lacks("token-1", again)
+
+
 def test_a_merge_stays_within_what_a_line_and_a_cart_hold() -> None:
     lamp = item(900)
     guest = Cart(items=(lamp, *(item() for _ in range(100))))
