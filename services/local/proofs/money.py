@@ -79,7 +79,7 @@ class Money:
     give_back: Callable[[System, refunds.Options, Tell], Awaitable[refunds.Result]] = refunds.prove
 
     def prove_webhooks(
-        self, context: typer.Context, *, choices: Choices = 2, seed: Seed = 1, results: Results = None
+        self, context: typer.Context, *, choices: Choices = 8, seed: Seed = 1, results: Results = None
     ) -> None:
         """Deliver the events of a payment's life in every order and more than once: there is one ledger."""
         run = Run(context=context, results=results)

@@ -46,7 +46,7 @@ Item = TypeVar("Item")
 class Options:
     """How many choices of what comes again are tried with each order; 64 are all, with six events."""
 
-    choices: int = 2
+    choices: int = 8
     seed: int = 1
 
 
