@@ -17,8 +17,8 @@ async def test_refunds_from_all_sides_never_give_back_more_than_was_taken(system
 
     result = await refunds.prove(system, refunds.Options(payments=4, refunds=12, share=0.3), told.append)
 
-    assert (result.asked, result.over, result.apart) == (48, 0, 0)
-    assert result.made
+    assert (result.asked, result.over, result.apart, result.split) == (48, 0, 0, 0)
+    assert result.verdict.is_reached, result.verdict.reached
     assert len(told) == 3
 
 

@@ -14,8 +14,8 @@ def test_everything_converges_wherever_a_process_dies() -> None:
     report = sweep.prove(Options(seed=SEED, sample=CASES), console.Steps(console.err))
 
     assert [f"{result.case}: {result.failure}" for result in report.failures] == []
-    assert len(report.results) == CASES
-    assert {target.app_id for target in report.targets} >= {
+    assert len(report.deaths) == CASES
+    assert {target.app_id for target in report.died_at} >= {
         "user",
         "product",
         "inventory",

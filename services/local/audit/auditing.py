@@ -23,7 +23,7 @@ from services.local.audit import (
 )
 from services.local.audit.checks import Count, Join, Rows, Times, Told
 from services.local.audit.reading import Snapshots
-from services.local.audit.report import Finding, Report
+from services.local.audit.report import Finding, Report, Unseen
 from services.local.audit.sources import Sources
 
 QUIET = timedelta(seconds=60)
@@ -100,18 +100,33 @@ def _audit(sources: Sources, times: Times, joins: Sequence[Join]) -> Report:
     with Snapshots(documents.PARAMETERS, times).open(sources) as snapshots:
         for invariant, check, subject, told in _everything_wrong(snapshots, times, joins):
             findings.add(invariant, check, subject, told)
-        counted = _counted(snapshots)
-    return Report(findings=findings.kept, counted=counted, seconds=time.monotonic() - began, left_off=findings.left_off)
+        counted, unseen = _counted(snapshots), list(_unseen(snapshots, joins))
+    return Report(
+        findings=findings.kept,
+        unseen=unseen,
+        counted=counted,
+        seconds=time.monotonic() - began,
+        left_off=findings.left_off,
+    )
+
+
+def _unseen(snapshots: Snapshots, joins: Sequence[Join]) -> Iterator[Unseen]:
+    for rows in ROWS:
+        for source in snapshots.missing(rows.service):
+            yield Unseen(invariant=rows.invariant, check=rows.name, source=source)
+    for join in joins:
+        for source in sorted(snapshots.missing(*join.services)):
+            yield from (Unseen(invariant=one.invariant, check=one.name, source=source) for one in join.compares)
 
 
 def _everything_wrong(
     snapshots: Snapshots, times: Times, joins: Sequence[Join]
 ) -> Iterator[tuple[str, str, Any, Told]]:
     for rows in ROWS:
-        if snapshots.knows(rows.service):
+        if not snapshots.missing(rows.service):
             yield from _wrong_rows(snapshots, rows)
     for join in joins:
-        if all(snapshots.knows(side.service) for side in join.sides.values()):
+        if not snapshots.missing(*join.services):
             yield from _wrong_joined(snapshots, join, times)
 
 
@@ -133,7 +148,7 @@ def _wrong_joined(snapshots: Snapshots, join: Join, times: Times) -> Iterator[tu
 def _counted(snapshots: Snapshots) -> dict[str, dict[str, int]]:
     counted: dict[str, dict[str, int]] = {}
     for count in COUNTS:
-        if snapshots.knows(count.service):
+        if not snapshots.missing(count.service):
             nouns = counted.setdefault(count.invariant, {})
             nouns[count.noun] = nouns.get(count.noun, 0) + snapshots.one(count.service, count.counts)
     return counted

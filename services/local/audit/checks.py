@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-STAND_IN = "stand-in"
+PROVIDER = "provider"
 """Where a statement runs that asks the provider's records instead of a service's database."""
 
 HISTORY = "history"
@@ -77,6 +77,11 @@ class Join:
 
     sides: Mapping[str, Side]
     compares: Sequence[Compare]
+
+    @property
+    def services(self) -> set[str]:
+        """Everybody who is asked."""
+        return {side.service for side in self.sides.values()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,13 +14,13 @@ from services.local.audit import showing
 from services.local.audit.auditing import audit
 from services.local.audit.replay import Replay
 from services.local.audit.report import Report
-from services.local.audit.sources import NoSystem, Sources, opened
+from services.local.audit.sources import NoRecords, NoSystem, Sources, opened
 from services.local.customer.place import NothingRuns
 from services.local.state import State
 from services.local.system import System
 
-NO_SYSTEM = 3
-"""The exit code when there is nothing to audit."""
+CANNOT = 3
+"""The exit code when there is nothing to audit, or not what it takes."""
 _PATIENCE = 600.0
 """Seconds that a system has to take every fact once more."""
 
@@ -46,9 +46,9 @@ def audit_command(
     """Check that no order, unit or cent was lost or counted twice; exit code 1 when something was."""
     try:
         report = asyncio.run(_audited(State(), history or (), rebuilds=rebuild, replays=replay))
-    except NoSystem as refusal:
+    except (NoSystem, NoRecords, NothingRuns) as refusal:
         console.complain(str(refusal))
-        raise typer.Exit(NO_SYSTEM) from None
+        raise typer.Exit(CANNOT) from None
     if as_json:
         typer.echo(showing.as_json(report))
     else:
@@ -58,17 +58,22 @@ def audit_command(
 
 
 async def _audited(state: State, histories: Sequence[Path], *, rebuilds: bool, replays: bool) -> Report:
+    system = _running(state) if replays else None
     async with opened(state, histories=histories) as sources:
         report = await audit(sources, rebuilds=rebuilds)
-        return await _replayed(report, state, sources) if replays else report
+        return await _replayed(report, system, sources) if system is not None else report
 
 
-async def _replayed(report: Report, state: State, sources: Sources) -> Report:
+def _running(state: State) -> System:
     record = state.running()
     if record is None:
         raise NothingRuns
+    return System(state, record.offset)
+
+
+async def _replayed(report: Report, system: System, sources: Sources) -> Report:
     began = time.monotonic()
-    replayed = await Replay.of(System(state, record.offset), sources).run(within=_PATIENCE)
+    replayed = await Replay.of(system, sources).run(within=_PATIENCE)
     seconds = report.seconds + time.monotonic() - began
     counted = {**report.counted, "I9": {**report.counted["I9"], "replayed": replayed.facts}}
     return replace(report, findings=[*report.findings, *replayed.findings], counted=counted, seconds=seconds)

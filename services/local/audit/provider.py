@@ -1,6 +1,6 @@
 """The provider's records against ours: the same money moved there and here, and nobody was charged twice."""
 
-from services.local.audit.checks import STAND_IN, Compare, Count, Found, Join, Row, Rows, Side, Times, Told
+from services.local.audit.checks import PROVIDER, Compare, Count, Found, Join, Row, Rows, Side, Times, Told
 
 CHARGED_TWICE = """
 SELECT json_extract(body, '$.metadata.order_id') AS subject, count(*) AS charges,
@@ -115,15 +115,15 @@ def _order_of(found: Found) -> Row:
 
 
 ROWS = (
-    Rows(invariant="I4", name="charged-twice", service=STAND_IN, finds=CHARGED_TWICE),
+    Rows(invariant="I4", name="charged-twice", service=PROVIDER, finds=CHARGED_TWICE),
     Rows(invariant="I5", name="difference-unresolved", service="payment", finds=DIFFERENCE_IS_UNRESOLVED),
 )
 MOVEMENTS = Join(
-    sides={"provider": Side(service=STAND_IN, rows=_CHARGES), "ours": Side(service="payment", rows=_BOOKED)},
+    sides={"provider": Side(service=PROVIDER, rows=_CHARGES), "ours": Side(service="payment", rows=_BOOKED)},
     compares=(Compare(invariant="I5", name="movement-unbooked", wrong=_movement_unbooked),),
 )
 MONEY = Join(
-    sides={"provider": Side(service=STAND_IN, rows=_MOVED), "ours": Side(service="payment", rows=_PAYMENT)},
+    sides={"provider": Side(service=PROVIDER, rows=_MOVED), "ours": Side(service="payment", rows=_PAYMENT)},
     compares=(
         Compare(invariant="I5", name="capture-differs", wrong=_capture_differs),
         Compare(invariant="I5", name="refund-differs", wrong=_refund_differs),
@@ -134,13 +134,13 @@ COUNTS = (
     Count(
         invariant="I4",
         noun="charges",
-        service=STAND_IN,
+        service=PROVIDER,
         counts="SELECT count(*) FROM object WHERE kind = 'charge'",
     ),
     Count(
         invariant="I5",
         noun="balance transactions",
-        service=STAND_IN,
+        service=PROVIDER,
         counts="SELECT count(*) FROM object WHERE kind = 'balance_transaction'",
     ),
 )

@@ -11,7 +11,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.rows import namedtuple_row
 
-from services.local.audit.checks import HISTORY, STAND_IN, Found, Join, Row, Side, Times
+from services.local.audit.checks import HISTORY, PROVIDER, Found, Join, Row, Side, Times
 from services.local.audit.history import gathered
 from services.local.audit.sources import Sources
 
@@ -38,7 +38,7 @@ class Snapshots:
             if sources.histories:
                 self._records[HISTORY] = stack.enter_context(contextlib.closing(gathered(sources.histories)))
             if sources.stand_in is not None:
-                self._records[STAND_IN] = stack.enter_context(contextlib.closing(_records(sources.stand_in)))
+                self._records[PROVIDER] = stack.enter_context(contextlib.closing(_records(sources.stand_in)))
             for service in sorted(sources.databases, key=_SERVICES.index):
                 self._databases[service] = stack.enter_context(_snapshot(sources.databases[service]))
             for records in self._records.values():
@@ -54,9 +54,9 @@ class Snapshots:
         """Let go of all of them."""
         self._stack.close()
 
-    def knows(self, service: str) -> bool:
-        """Whether there is anything to ask."""
-        return service in self._databases or service in self._records
+    def missing(self, *services: str) -> set[str]:
+        """Those of which there is nothing to ask."""
+        return set(services) - self._databases.keys() - self._records.keys()
 
     def rows(self, service: str, statement: str) -> Iterator[Row]:
         """What a statement finds, some rows at a time."""

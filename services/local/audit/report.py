@@ -30,22 +30,36 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Unseen:
+    """A check that was not made, because there was no such source: the provider, a history, a service's database."""
+
+    invariant: str
+    check: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """The findings of one audit.
+    """The findings of one audit, and what it did not look at.
 
     Each check tells at most 100 of its rows; `left_off` counts the others.
     """
 
     findings: Sequence[Finding]
+    unseen: Sequence[Unseen] = ()
     counted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     seconds: float
     left_off: int = 0
 
     @property
     def is_clean(self) -> bool:
-        """Whether every invariant holds."""
+        """Whether everything that was looked at holds."""
         return not self.findings
 
     def of(self, invariant: str) -> Sequence[Finding]:
         """The findings about one invariant."""
         return [finding for finding in self.findings if finding.invariant == invariant]
+
+    def unseen_of(self, invariant: str) -> Sequence[Unseen]:
+        """What was not looked at of one invariant."""
+        return [one for one in self.unseen if one.invariant == invariant]

@@ -1,13 +1,14 @@
 """How a report is printed: a line for each invariant and a table of findings for people, JSON for programs."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from services.local.audit.report import INVARIANTS, Report
+from services.local.audit.report import INVARIANTS, Report, Unseen
 
 
 def as_json(report: Report) -> str:
@@ -17,6 +18,7 @@ def as_json(report: Report) -> str:
             "promise": promise,
             "clean": not report.of(invariant),
             "findings": len(report.of(invariant)),
+            "not_looked_at": [{"check": one.check, "no": one.source} for one in report.unseen_of(invariant)],
             "counted": report.counted.get(invariant, {}),
         }
         for invariant, promise in INVARIANTS.items()
@@ -38,7 +40,7 @@ def show(report: Report, console: Console) -> None:
         if report.left_off:
             console.print(f"and {report.left_off:,} more")
     verdict = "[green]clean[/]" if report.is_clean else f"[red]{_findings(len(report.findings) + report.left_off)}[/]"
-    console.print(f"\n{verdict} in {report.seconds:.1f} s")
+    console.print(f"\n{verdict} in {report.seconds:.1f} s{_not_looked_at(report.unseen)}")
 
 
 def _summary(report: Report) -> Table:
@@ -47,8 +49,14 @@ def _summary(report: Report) -> Table:
         counted = ", ".join(f"{count:,} {noun}" for noun, count in report.counted.get(invariant, {}).items())
         found = len(report.of(invariant))
         verdict = f"[red]{_findings(found)}[/]" if found else "[green]clean[/]"
+        verdict += _not_looked_at(report.unseen_of(invariant))
         drawn.add_row(invariant, promise, counted or "[dim]nothing to look at[/]", verdict)
     return drawn
+
+
+def _not_looked_at(unseen: Sequence[Unseen]) -> str:
+    sources = sorted({one.source for one in unseen})
+    return f"[yellow], not looked at: {', '.join(f'no {source}' for source in sources)}[/]" if sources else ""
 
 
 def _table(report: Report) -> Table:

@@ -20,11 +20,15 @@ class NoSystem(Refusal):
     """There is no system here, neither running nor stopped. Start one with `./sidecart up`."""
 
 
+class NoRecords(Refusal):
+    """The records of a system's provider are not where they must be."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     """`databases` by service as `postgresql://` addresses, the stand-in's SQLite file, histories as JSON Lines.
 
-    Without the stand-in (`None`) nothing is asked of the provider.
+    Without the stand-in (`None`) nothing is asked of the provider, and the report says so.
     """
 
     databases: Mapping[str, str]
@@ -33,16 +37,21 @@ class Sources:
 
 
 def sources_of(system: System, *, histories: Sequence[Path] = ()) -> Sources:
-    """What a running system can be audited from."""
+    """What a running system can be audited from.
+
+    :raises NoRecords: the stand-in, which every system has, has left no file.
+    """
     plan = Plan(system.state, system.ports)
     return _sources(plan, plan.cluster, histories)
 
 
 def _sources(plan: Plan, cluster: Cluster, histories: Sequence[Path]) -> Sources:
     stand_in = plan.state.data / "stripe" / "stripe.sqlite"
+    if not stand_in.exists():
+        raise NoRecords(f"The provider's records are missing: there is no {stand_in}.")
     return Sources(
         databases={service: cluster.url(service) for service in plan.databases},
-        stand_in=stand_in if stand_in.exists() else None,
+        stand_in=stand_in,
         histories=tuple(histories),
     )
 
@@ -52,6 +61,7 @@ async def opened(state: State, *, histories: Sequence[Path] = ()) -> AsyncIterat
     """The sources of the system in a state folder; of a stopped one PostgreSQL alone runs while the block does.
 
     :raises NoSystem: there is none.
+    :raises NoRecords: its provider's records are gone.
     :raises AlreadyRunning: it is just being started.
     """
     record = state.running()

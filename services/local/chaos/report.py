@@ -109,7 +109,7 @@ def _facts(result: Result) -> dict[str, str]:
     return {
         "command": f"./sidecart chaos --kills {plan.kills} --seed {plan.seed} {pace}",
         "ended": f"{ended:%Y-%m-%d %H:%M} UTC",
-        "commit": _commit(),
+        "commit": commit(),
         "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total / _GIB:.0f} GiB, {platform.system()}"
         f" {platform.release()}, Python {platform.python_version()}",
         "machine load": "{:.1f} before the customers came, {:.1f} after them".format(*result.machine_load),
@@ -244,7 +244,8 @@ def _latencies(result: Result, healed: Sequence[Recovery]) -> list[Figure]:
     ]
 
 
-def _commit() -> str:
+def commit() -> str:
+    """What of the source is run."""
     command = ("git", "describe", "--always", "--dirty", "--abbrev=12")
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     return told.stdout.strip() or "unknown"

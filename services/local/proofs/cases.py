@@ -56,12 +56,17 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the sweep found: the cases in which something died, and the failpoints at which nothing did."""
+    """What the sweep found: the failpoints that were to be died at, and what became of every case."""
 
     options: Options
+    targets: Sequence[Target]
     results: Sequence[Result]
-    missed: Sequence[Target] = ()
     seconds: float
+
+    @property
+    def deaths(self) -> list[Result]:
+        """The cases in which something died."""
+        return [result for result in self.results if result.has_died]
 
     @property
     def failures(self) -> list[Result]:
@@ -69,25 +74,38 @@ class Report:
         return [result for result in self.results if result.failure]
 
     @property
-    def has_converged(self) -> bool:
-        """Whether every case did, and every point was died at."""
-        return bool(self.results) and not self.failures and not self.missed
+    def died_at(self) -> set[Target]:
+        """The failpoints at which something died."""
+        return {result.case.target for result in self.deaths}
 
     @property
-    def targets(self) -> set[Target]:
-        """The failpoints at which something died."""
-        return {result.case.target for result in self.results}
+    def not_passed(self) -> list[tuple[Target, Outcome]]:
+        """Where nothing died with one outcome of the payment, although a scout had come by."""
+        died = {(result.case.target, result.case.outcome) for result in self.deaths}
+        return sorted({(result.case.target, result.case.outcome) for result in self.results} - died)
+
+    @property
+    def missed(self) -> list[Target]:
+        """The failpoints at which nothing died, whatever the outcome; a sample leaves out what it likes."""
+        return [] if self.options.sample else sorted(set(self.targets) - self.died_at)
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether every case did, and every point was died at."""
+        return bool(self.deaths) and not self.failures and not self.missed
 
     def as_json(self) -> str:
         """For programs."""
         told = {
             "options": vars(self.options),
             "seconds": round(self.seconds, 1),
-            "points": len({target.point for target in self.targets}),
-            "cases": len(self.results),
+            "points": len({target.point for target in self.died_at}),
+            "planned": len(self.results),
+            "died": len(self.deaths),
+            "not_passed": [vars(target) | {"outcome": outcome} for target, outcome in self.not_passed],
             "missed": [vars(target) for target in self.missed],
             "failures": [_told(result) for result in self.failures],
-            "results": [[str(result.case), round(result.seconds, 1), not result.failure] for result in self.results],
+            "results": [[str(result.case), round(result.seconds, 1), not result.failure] for result in self.deaths],
         }
         return json.dumps(told, indent=2, default=str) + "\n"
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from services.local import console
-from services.local.chaos.commands import LIMITS_OFF
-from services.local.proofs import flash_sale, lost_answers, verdict
-from services.local.proofs.verdict import Verdict
+from services.local.chaos.commands import LIMITS_OFF, Results
+from services.local.proofs import flash_sale, lost_answers
+from services.local.proofs.verdict import Run, Verdict
 from services.local.system import System
 
 Tell = Callable[[str], None]
@@ -32,16 +32,31 @@ class Crowds:
     lose: Callable[[System, lost_answers.Options, Tell], Awaitable[lost_answers.Result]] = lost_answers.prove
 
     def prove_flash_sale(
-        self, *, rounds: Rounds = 20, buyers: Buyers = 1_000, units: Units = 100, seed: Seed = 1
+        self,
+        context: typer.Context,
+        *,
+        rounds: Rounds = 20,
+        buyers: Buyers = 1_000,
+        units: Units = 100,
+        seed: Seed = 1,
+        results: Results = None,
     ) -> None:
         """Let a thousand customers buy a hundred units at the same moment: exactly a hundred are sold, every time."""
         options = flash_sale.Options(rounds=rounds, buyers=buyers, units=units, seed=seed)
-        self._prove(lambda system, tell: self._sold(system, options, tell))
+        self._prove(Run(context=context, results=results), lambda system, tell: self._sold(system, options, tell))
 
-    def prove_lost_answers(self, *, payments: Payments = 2_000, share: Share = 0.3, seed: Seed = 1) -> None:
+    def prove_lost_answers(
+        self,
+        context: typer.Context,
+        *,
+        payments: Payments = 2_000,
+        share: Share = 0.3,
+        seed: Seed = 1,
+        results: Results = None,
+    ) -> None:
         """Lose the provider's answers after it has done its work: nobody is charged twice, and nobody for nothing."""
         options = lost_answers.Options(payments=payments, share=share, seed=seed)
-        self._prove(lambda system, tell: self._lost(system, options, tell))
+        self._prove(Run(context=context, results=results), lambda system, tell: self._lost(system, options, tell))
 
     async def _sold(self, system: System, options: flash_sale.Options, tell: Tell) -> Verdict:
         return (await self.sell(system, options, tell)).verdict
@@ -49,14 +64,14 @@ class Crowds:
     async def _lost(self, system: System, options: lost_answers.Options, tell: Tell) -> Verdict:
         return (await self.lose(system, options, tell)).verdict
 
-    def _prove(self, proof: Callable[[System, Tell], Awaitable[Verdict]]) -> None:
+    def _prove(self, run: Run, proof: Callable[[System, Tell], Awaitable[Verdict]]) -> None:
         """Print the figure; a system in which it was missed is kept."""
 
         async def proven(system: System) -> Verdict:
             return await proof(system, console.Steps())
 
         with self.start(env=LIMITS_OFF) as system:
-            if not verdict.tell(asyncio.run(proven(system))):
+            if not run.tell(asyncio.run(proven(system))):
                 system.keep()
                 console.complain(f"Everything is kept in {system.state.root}.")
                 raise typer.Exit(1)

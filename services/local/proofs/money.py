@@ -13,8 +13,10 @@ import typer
 from structlog.testing import capture_logs
 
 from services.local import console, health, ports, processes
+from services.local.chaos.commands import Results
 from services.local.postgres import Cluster
-from services.local.proofs import refunds, verdict, webhooks
+from services.local.proofs import refunds, webhooks
+from services.local.proofs.verdict import Run, Verdict
 from services.local.refusals import StartFailed
 from services.local.supervisor import START_LIMIT
 from services.local.system import System
@@ -76,12 +78,15 @@ class Money:
     permute: Callable[[str, webhooks.Options, Tell], Awaitable[webhooks.Result]] = webhooks.prove
     give_back: Callable[[System, refunds.Options, Tell], Awaitable[refunds.Result]] = refunds.prove
 
-    def prove_webhooks(self, *, choices: Choices = 2, seed: Seed = 1) -> None:
+    def prove_webhooks(
+        self, context: typer.Context, *, choices: Choices = 8, seed: Seed = 1, results: Results = None
+    ) -> None:
         """Deliver the events of a payment's life in every order and more than once: there is one ledger."""
+        run = Run(context=context, results=results)
         result = asyncio.run(self._permuted(webhooks.Options(choices=choices, seed=seed)))
         for wrong in result.wrong:
             console.complain(wrong)
-        if not verdict.tell(result.verdict):
+        if not run.tell(result.verdict):
             raise typer.Exit(1)
 
     async def _permuted(self, options: webhooks.Options) -> webhooks.Result:
@@ -90,17 +95,25 @@ class Money:
                 return await self.permute(url, options, console.Steps())
 
     def prove_refunds(
-        self, *, payments: Payments = 40, refunds_of_each: Refunds = 25, share: Share = 0.2, seed: Seed = 1
+        self,
+        context: typer.Context,
+        *,
+        payments: Payments = 40,
+        refunds_of_each: Refunds = 25,
+        share: Share = 0.2,
+        seed: Seed = 1,
+        results: Results = None,
     ) -> None:
         """Refund parts of the same payments from all sides: no payment gives back more than it took."""
+        run = Run(context=context, results=results)
         options = refunds.Options(payments=payments, refunds=refunds_of_each, share=share, seed=seed)
         with self.start(env=_LIMITS_OFF) as system:
-            if not verdict.tell(asyncio.run(self._given_back(system, options))):
+            if not run.tell(asyncio.run(self._given_back(system, options))):
                 system.keep()
                 console.complain(f"Everything is kept in {system.state.root}.")
                 raise typer.Exit(1)
 
-    async def _given_back(self, system: System, options: refunds.Options) -> verdict.Verdict:
+    async def _given_back(self, system: System, options: refunds.Options) -> Verdict:
         return (await self.give_back(system, options, console.Steps())).verdict
 
 

@@ -2,7 +2,7 @@
 
 A case is an application, a failpoint, what the provider does, and a part of a journey in which the point is passed. The
 point is armed when that part begins; a good client goes on as if nothing had happened. The case has converged when the
-process died, is back, the journey came to its end, and the audit finds nothing.
+process died, is back, the journey came to its end, nothing is unfinished, and the audit finds nothing.
 """
 
 import asyncio
@@ -10,13 +10,12 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from services.local import console, health
-from services.local.audit import Finding, Sources, audit, sources_of
 from services.local.proofs import cases
 from services.local.proofs.cases import Case, Options, Passages, Report, Result
+from services.local.proofs.converging import Convergence, Rest
 from services.local.proofs.journeys import JOURNEYS
 from services.local.proofs.scouting import START, Passage, Target, Watch, scout
 from services.local.proofs.shop import Outcome, Shop
@@ -32,8 +31,7 @@ _ENV = {
 """Nobody is held up by limits; reconciliation is asked for, and repairs at once."""
 _CASE_SECONDS = 300.0
 _PASSING_SECONDS = 5.0
-_CONVERGING_SECONDS = 60.0
-_POLL_SECONDS = 0.2
+_BACK_SECONDS = 60.0
 
 
 def prove(options: Options, steps: console.Steps) -> Report:
@@ -57,20 +55,21 @@ class Sweep:
     root: Path
     options: Options
     steps: console.Steps
-    _known: set[tuple[str, str, str]] = field(default_factory=set)
-    """Findings that an earlier case was blamed for."""
+    convergence: Convergence = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is to blame for anything yet."""
+        self.convergence = Convergence.of(self.system)
 
     async def run(self) -> Report:
         """Scout, then let everything die once at every point."""
         began = time.monotonic()
         targets, results = cases.targets(self.options), list[Result]()
         for case in cases.chosen(await self._scouted(targets), self.options):
-            if len(results) == self.options.sample:
+            if sum(result.has_died for result in results) == self.options.sample:
                 break
-            if (result := await self._tried(case)).has_died:
-                results.append(result)
-        missed = set() if self.options.sample else set(targets) - {result.case.target for result in results}
-        return Report(options=self.options, results=results, missed=sorted(missed), seconds=time.monotonic() - began)
+            results.append(await self._tried(case))
+        return Report(options=self.options, targets=targets, results=results, seconds=time.monotonic() - began)
 
     async def _scouted(self, targets: Sequence[Target]) -> Passages:
         passages: Passages = {}
@@ -88,20 +87,20 @@ class Sweep:
     async def _tried(self, case: Case) -> Result:
         began = time.monotonic()
         try:
-            failure, findings = await self._die(case)
+            failure, rest = await self._die(case)
         except NotPassed:
             result = Result(case=case, seconds=time.monotonic() - began, has_died=False)
         else:
-            self._known |= {_key(finding) for finding in findings}
-            result = Result(case=case, seconds=time.monotonic() - began, failure=failure, findings=findings)
+            self.convergence.blame(rest)
+            result = Result(case=case, seconds=time.monotonic() - began, failure=failure, findings=rest.findings)
         became = (result.failure or "converged") if result.has_died else "did not come by"
         self.steps(f"{case}: {became}, {result.seconds:.1f} s")
         for finding in result.findings:
             self.steps(f"    {finding.invariant} {finding.check} {finding.subject} {finding.told}")
         return result
 
-    async def _die(self, case: Case) -> tuple[str, Sequence[Finding]]:
-        """Why a case has not converged, if it has not, and what the audit finds.
+    async def _die(self, case: Case) -> tuple[str, Rest]:
+        """Why a case has not converged, if it has not, and what it has come to.
 
         :raises NotPassed: nothing died.
         """
@@ -109,14 +108,14 @@ class Sweep:
         try:
             async with asyncio.timeout(_CASE_SECONDS), Shop.visited(self.system) as shop:
                 await self._play(shop, case, armed)
-                findings = await self._converged(shop)
+                rest = await self.convergence.reached()
         except NotPassed:
             raise
         except Exception as error:  # noqa: BLE001 - whatever breaks a case is told of it, and the others go on
-            return f"{type(error).__name__}: {error}", await self._fresh(sources_of(self.system))
+            return f"{type(error).__name__}: {error}", await self.convergence.now()
         finally:
             _disarm(armed)
-        return "does not converge" if findings else "", findings
+        return rest.failure, rest
 
     async def _play(self, shop: Shop, case: Case, armed: Path) -> None:
         """Play the journey with its death.
@@ -133,7 +132,7 @@ class Sweep:
             _disarm(armed)
         else:
             raise NotPassed
-        if not await health.becomes_true(lambda: self._is_back(case.target.app_id, pid), within=_CONVERGING_SECONDS):
+        if not await health.becomes_true(lambda: self._is_back(case.target.app_id, pid), within=_BACK_SECONDS):
             raise NotBack(case.target.app_id)
 
     async def _journey(self, shop: Shop, case: Case, passage: Passage) -> None:
@@ -148,20 +147,6 @@ class Sweep:
         process = self.system.processes[app_id]
         return process.pid != pid and await health.answers(process.probe)
 
-    async def _converged(self, shop: Shop) -> Sequence[Finding]:
-        """What the audit still finds when the time for converging is over."""
-        deadline, sources = time.monotonic() + _CONVERGING_SECONDS, sources_of(self.system)
-        while True:
-            await asyncio.to_thread(shop.clocks.hurry)
-            findings = await self._fresh(sources)
-            if not findings or time.monotonic() > deadline:
-                return findings
-            await asyncio.sleep(_POLL_SECONDS)
-
-    async def _fresh(self, sources: Sources) -> list[Finding]:
-        report = await audit(sources, quiet=timedelta())
-        return [finding for finding in report.findings if _key(finding) not in self._known]
-
 
 class NotPassed(Refusal):
     """The process did not come by."""
@@ -169,10 +154,6 @@ class NotPassed(Refusal):
 
 class NotBack(Refusal):
     """The process did not come back."""
-
-
-def _key(finding: Finding) -> tuple[str, str, str]:
-    return finding.invariant, finding.check, finding.subject
 
 
 def _disarm(armed: Path) -> None:

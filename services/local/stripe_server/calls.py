@@ -7,7 +7,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, TypeVar
@@ -31,6 +31,8 @@ KEPT_FOR = 24 * 3600.0
 """Seconds after which Stripe may forget a key; the same key then executes again."""
 
 LONGEST_KEY = 255
+
+_BROKEN = frozenset({FaultKind.ERROR_500, FaultKind.ERROR_500_AFTER})
 
 Operation = Callable[[Desk, Form], StripeObject]
 Result = TypeVar("Result")
@@ -111,7 +113,7 @@ class Call:
                 return self._respond(kept, replayed=True)
             with self._alone():
                 await pause(fault)
-                return self._respond(self._execute(_broken if _breaks(fault) else operation))
+                return self._respond(self._execute(_struck(operation, fault)))
         except Unexecuted as refusal:
             return self._respond(self._answer_of(refusal.status, refusal.body))
 
@@ -170,12 +172,18 @@ class Call:
         return Response(answer.body, answer.status, headers, "application/json")
 
 
-def _breaks(fault: Fault | None) -> bool:
-    return fault is not None and fault.kind is FaultKind.ERROR_500
+def _struck(operation: Operation, fault: Fault | None) -> Operation:
+    """The operation as it goes under a fault: it breaks before anything is done, or when everything is."""
+    if fault is None or fault.kind not in _BROKEN:
+        return operation
 
+    def broken(desk: Desk, form: Form) -> StripeObject:
+        if fault.kind is FaultKind.ERROR_500_AFTER:
+            with suppress(Executed):
+                operation(desk, form)
+        raise refusals.broken()
 
-def _broken(_desk: Desk, _form: Form) -> StripeObject:
-    raise refusals.broken()
+    return broken
 
 
 async def _server(request: Request) -> Server:

@@ -5,6 +5,9 @@
 | `GET /authenticate/{client_secret}` | the issuer's page; `POST …/pass` or `…/fail` is what the customer presses |
 | `GET /checkout/{session}` | the page of a Checkout Session; `POST` with `payment_method=pm_card_…` pays |
 | `POST /faults` | calls go wrong: `{match, kind, times | probability, seed, seconds}`, see `faults.Fault` |
+| | `drop_request`, `error_409`, `error_429`, `error_503`: nothing is executed, and the key stays free |
+| | `error_500`: nothing is done, and the key keeps the error; `error_500_after`: all is done, and it does too |
+| | `drop_answer`: executed, but no answer comes; `latency`: it takes `seconds` |
 | `GET /faults`, `DELETE /faults` | what was asked for and how often it has struck; let everything go well again |
 | `POST /clock` | `{"advance_seconds": N}`: the clock is put forward, and what was due by then happens |
 | `GET /clock` | `{"now": seconds since the epoch, "ahead_seconds": before the machine's clock}` |

@@ -16,7 +16,11 @@ EVERY_CALL = "*"
 
 
 class FaultKind(StrEnum):
-    """What goes wrong: before executing, while executing, or only with the answer."""
+    """What goes wrong: before executing, while executing, or only with the answer.
+
+    The two 500s are stored under the call's key: `error_500` comes instead of what was asked for, `error_500_after`
+    once it was done.
+    """
 
     DROP_REQUEST = auto()
     DROP_ANSWER = auto()
@@ -24,6 +28,7 @@ class FaultKind(StrEnum):
     ERROR_409 = auto()
     ERROR_429 = auto()
     ERROR_500 = auto()
+    ERROR_500_AFTER = auto()
     ERROR_503 = auto()
 
 

@@ -36,11 +36,15 @@ Answer = TypeVar("Answer", Intent, ProviderRefund, ProviderDispute, MovementPage
 
 
 class Fault(StrEnum):
-    """What goes wrong with a call: lost on the way there, lost on the way back, or an error that sticks to its key."""
+    """What goes wrong with a call: lost on the way there, lost on the way back, or an error that sticks to its key.
+
+    Such an error comes instead of what was asked for, or (`ERROR_500_AFTER`) once it was done.
+    """
 
     DROP_REQUEST = "drop_request"
     DROP_ANSWER = "drop_answer"
     ERROR_500 = "error_500"
+    ERROR_500_AFTER = "error_500_after"
 
 
 class Gate:
@@ -226,7 +230,7 @@ class ProviderDouble(AccountsDouble):
             raise OutcomeUnknown
         if fault is Fault.ERROR_500 and keeps:
             self._answers.setdefault(key, ProviderBroken())
-        found = self._answers.get(key) or execute()
+        found = self._answers.get(key) or self._executed(execute, fault)
         if keeps:
             self._answers[key] = found
         await self._pass(f"{operation}.answer")
@@ -235,6 +239,11 @@ class ProviderDouble(AccountsDouble):
         if isinstance(found, Exception):
             raise found
         return found  # type: ignore[return-value]  # a key belongs to one operation
+
+    @staticmethod
+    def _executed(execute: Callable[[], Answer], fault: Fault | None) -> Answer | ProviderBroken:
+        done = execute()
+        return ProviderBroken() if fault is Fault.ERROR_500_AFTER else done
 
     async def _pass(self, gate: str) -> None:
         if gate in self.gates:

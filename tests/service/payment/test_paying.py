@@ -175,6 +175,44 @@ async def test_an_error_that_sticks_to_a_key_ends_the_attempt_and_the_next_one_p
     assert again.status_code == 201, again.text
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "taken"),
+    [
+        ("pm_card_visa", "succeeded", 2500),
+        ("pm_card_chargeDeclined", "declined", 0),
+        ("pm_card_authenticationRequired", "requires_action", 0),
+    ],
+)
+async def test_an_error_that_hides_what_a_confirmation_did_is_seen_through(
+    shop: Shop, method: str, status: str, taken: int
+) -> None:
+    order = await shop.order()
+    await shop.bank.go_wrong("confirm", Fault.ERROR_500_AFTER)
+
+    pending = await shop.pay(order, method)
+    for _ in range(4):
+        await shop.work(seconds=20)
+
+    account = await shop.read(pending.json()["id"])
+    assert (pending.status_code, [one["status"] for one in account["attempts"]]) == (202, [status])
+    assert (await shop.ledger()).get("stripe_clearing", 0) == taken
+
+
+async def test_an_error_that_hides_an_intent_ends_the_attempt_and_the_next_one_is_charged_once(shop: Shop) -> None:
+    order = await shop.order()
+    await shop.bank.go_wrong("create", Fault.ERROR_500_AFTER)
+
+    await shop.pay(order)
+    for _ in range(4):
+        await shop.work(seconds=20)
+    given_up = await shop.pay(order)
+    again = await shop.pay(order, key="k2")
+
+    assert (given_up.status_code, given_up.json()["decline_code"]) == (402, "processing_error")
+    assert again.status_code == 201, again.text
+    assert await shop.ledger() == {"stripe_clearing": 2500, "revenue": -2500}
+
+
 async def test_an_unknown_payment_method_is_refused_and_the_same_key_runs_again(shop: Shop) -> None:
     order = await shop.order()
 

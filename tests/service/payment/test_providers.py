@@ -219,6 +219,30 @@ async def test_an_error_of_the_provider_sticks_to_its_key(provider: Provider, ba
     assert other.status is IntentStatus.SUCCEEDED
 
 
+@both
+async def test_an_error_that_sticks_to_a_key_may_hide_that_the_money_was_taken(provider: Provider, bank: Bank) -> None:
+    intent_id, key = await opened(provider), str(uuid4())
+    await bank.go_wrong("confirm", Fault.ERROR_500_AFTER)
+
+    for _ in range(2):
+        with pytest.raises(ProviderBroken):
+            await provider.confirm(intent_id, key=key, payment_method="pm_card_visa")
+
+    assert (await provider.retrieve(intent_id)).status is IntentStatus.SUCCEEDED
+
+
+@both
+async def test_an_error_that_sticks_to_a_key_may_hide_a_refund(provider: Provider, bank: Bank) -> None:
+    intent_id, key, refund_id = await charged(provider), str(uuid4()), str(uuid4())
+    await bank.go_wrong("refund", Fault.ERROR_500_AFTER)
+
+    for _ in range(2):
+        with pytest.raises(ProviderBroken):
+            await provider.refund(intent_id, key=key, amount_minor=500, refund_id=refund_id)
+
+    assert await provider.find_refund(intent_id, refund_id=refund_id) is not None
+
+
 @pytest.mark.parametrize("bank", ["stripe"], indirect=True)
 async def test_the_same_call_made_twice_at_once_waits_for_the_first(provider: Provider) -> None:
     intent_id, key = await opened(provider), str(uuid4())

@@ -58,3 +58,17 @@ def test_every_round_is_written_to_a_file(tmp_path: Path) -> None:
 
     assert run(Rounds(seeing=1), "--only", "the-inbox-is-ignored", "--json", str(written)) == 0
     assert [one["defect"] for one in json.loads(written.read_text())["rounds"]] == ["the-inbox-is-ignored"]
+
+
+def test_a_section_with_everything_that_repeats_the_run_is_added_to_the_results(tmp_path: Path) -> None:
+    results = tmp_path / "RESULTS.md"
+    results.write_text("# Results\n")
+
+    run(Rounds(seeing=2), "--sample", "3", "--seed", "2", "--results", str(results))
+
+    first, _, title, _, *lines = results.read_text().splitlines()
+    assert (first, title[:18]) == ("# Results", "## prove defects, ")
+    assert lines[:2] == ["- command: ./sidecart prove defects --sample 3 --seed 2", "- seed: 2"]
+    assert lines[2].startswith("- commit: ")
+    assert lines[3] == "- duration: 0 s"
+    assert "| planted defects caught | 3 of 3 | 2 of 3 | missed |" in lines

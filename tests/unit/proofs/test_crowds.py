@@ -18,7 +18,7 @@ SALE = flash_sale.Options(rounds=2, buyers=10, units=3)
 EXACT = Round(sold=3, refused=7, unclear=0, level=(3, 3, 3, 3), seconds=2.0)
 ANSWERS = lost_answers.Options(payments=10)
 RESOLVED = lost_answers.Result(
-    options=ANSWERS, lost=4, acknowledged=10, charged_twice=0, paid_uncharged=0, unresolved=0, findings=0
+    options=ANSWERS, lost=4, broken=1, acknowledged=10, charged_twice=0, paid_uncharged=0, unresolved=0, findings=0
 )
 
 
@@ -61,7 +61,7 @@ def test_lost_answers_are_proven_when_everything_is_resolved_and_some_were_lost(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"lost": 0}, {"acknowledged": 9}, {"charged_twice": 1}, {"paid_uncharged": 1}, {"unresolved": 1}],
+    [{"lost": 0}, {"broken": 0}, {"acknowledged": 9}, {"charged_twice": 1}, {"paid_uncharged": 1}, {"unresolved": 1}],
 )
 def test_a_single_payment_that_went_wrong_is_no_proof(changes: dict[str, Any]) -> None:
     assert not replace(RESOLVED, **changes).verdict.is_reached

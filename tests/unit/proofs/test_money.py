@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -13,15 +13,23 @@ from typer.testing import CliRunner
 from services.local.proofs import money, refunds, webhooks
 from services.local.proofs.money import Money
 
-ONE_LEDGER = webhooks.Result(orders=Counter({"paid": 720}), lives=1440, deliveries=9000)
-EXACT = refunds.Result(options=refunds.Options(), asked=1000, made=200, over=0, apart=0, findings=0)
+ONE_LEDGER = webhooks.Result(orders=Counter({"paid": 720}), duplications={"paid": (2, 64)}, lives=1440, deliveries=9000)
+EXACT = refunds.Result(options=refunds.Options(), asked=1000, made=200, lost=40, split=0, over=0, apart=0, findings=0)
 
 
 def test_permutations_are_proven_when_there_is_no_other_ledger() -> None:
     verdict = ONE_LEDGER.verdict
 
     assert verdict.is_reached
-    assert verdict.reached == "720 orders paid; 1,440 lives, 9,000 deliveries, 0 other ledgers in 0 s"
+    assert verdict.target == "every order with some duplications: one ledger"
+    told = "720 orders paid with 2 of 64 duplications; 1,440 lives, 9,000 deliveries, 0 other ledgers in 0 s"
+    assert verdict.reached == told
+
+
+def test_permutations_say_so_when_every_duplication_was_tried() -> None:
+    whole = replace(ONE_LEDGER, duplications={"paid": (64, 64)})
+
+    assert whole.verdict.target == "every order and duplication: one ledger"
 
 
 @pytest.mark.parametrize("result", [webhooks.Result(), webhooks.Result(lives=1, wrong=["paid: booked []"])])
@@ -29,13 +37,19 @@ def test_permutations_are_not_proven_by_nothing_or_by_two_ledgers(result: webhoo
     assert not result.verdict.is_reached
 
 
-@pytest.mark.parametrize("wrong", [{"over": 1}, {"apart": 1}, {"findings": 1}, {"made": 0}])
-def test_refunds_are_proven_when_every_book_says_the_same(wrong: dict[str, int]) -> None:
-    missed = refunds.Result(**vars(EXACT) | wrong)
-
+def test_refunds_are_proven_when_every_book_says_the_same() -> None:
     assert EXACT.verdict.is_reached
-    assert not missed.verdict.is_reached
-    assert "1,000 asked for, 200 made: 0 over the capture" in EXACT.verdict.reached
+    assert "200 made, 800 refused, 40 answers lost: 0 over the capture" in EXACT.verdict.reached
+
+
+@pytest.mark.parametrize("wrong", [{"over": 1}, {"apart": 1}, {"findings": 1}, {"split": 1}])
+def test_a_single_refund_that_went_wrong_is_no_proof(wrong: dict[str, Any]) -> None:
+    assert not replace(EXACT, **wrong).verdict.is_reached
+
+
+@pytest.mark.parametrize("easy", [{"made": 0}, {"made": 1000}, {"lost": 0}])
+def test_refunds_that_met_no_limit_or_no_lost_answer_prove_nothing(easy: dict[str, Any]) -> None:
+    assert not replace(EXACT, **easy).verdict.is_reached
 
 
 @dataclass
@@ -119,7 +133,7 @@ def test_refunds_are_made_in_a_system_without_limits() -> None:
 
 
 def test_a_system_in_which_refunds_went_wrong_is_kept() -> None:
-    outcomes = Outcomes(given_back=refunds.Result(**vars(EXACT) | {"over": 1}))
+    outcomes = Outcomes(given_back=replace(EXACT, over=1))
 
     code = outcomes.run("refunds")
 

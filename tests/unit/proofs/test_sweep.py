@@ -2,12 +2,13 @@
 
 import io
 import json
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
 
 from services.local.audit import Finding
-from services.local.proofs import cases, points, verdict
+from services.local.proofs import cases, commands, points, verdict
 from services.local.proofs.cases import Case, Options, Report, Result
 from services.local.proofs.journeys import JOURNEYS
 from services.local.proofs.scouting import Passage, Target
@@ -63,23 +64,69 @@ def test_a_sample_takes_of_every_application_in_turn(size: int, taken: list[str]
     assert sorted(case.target.app_id for case in first) == taken
 
 
+def result(target: Target, outcome: Outcome, *, has_died: bool = True) -> Result:
+    return Result(case=Case(target=target, outcome=outcome, passage=PAY), seconds=4.0, has_died=has_died)
+
+
+def report(*results: Result, targets: Sequence[Target] = (PLACED,), sample: int | None = None) -> Report:
+    return Report(options=Options(seed=1, sample=sample), targets=targets, results=results, seconds=44.0)
+
+
+def test_a_point_that_nobody_came_by_with_one_outcome_is_told() -> None:
+    came, stayed_away = result(PLACED, Outcome.SUCCEEDS), result(PLACED, Outcome.TIMES_OUT, has_died=False)
+
+    swept = report(came, stayed_away)
+
+    assert swept.has_converged
+    assert swept.not_passed == [(PLACED, Outcome.TIMES_OUT)]
+    assert json.loads(swept.as_json())["not_passed"] == [vars(PLACED) | {"outcome": "times_out"}]
+
+
+def test_a_point_that_was_died_at_elsewhere_in_the_journeys_was_passed() -> None:
+    stayed_away, came = result(PLACED, Outcome.SUCCEEDS, has_died=False), result(PLACED, Outcome.SUCCEEDS)
+
+    assert report(stayed_away, came).not_passed == []
+
+
+def test_a_point_that_was_died_at_with_no_outcome_fails_the_whole_sweep() -> None:
+    results = (result(PLACED, Outcome.SUCCEEDS), result(PAID, Outcome.SUCCEEDS, has_died=False))
+
+    swept = report(*results, targets=(PLACED, PAID))
+
+    assert not swept.has_converged
+    assert swept.missed == [PAID]
+    assert report(*results, targets=(PLACED, PAID), sample=1).has_converged
+
+
+def test_a_sweep_in_which_nothing_died_has_proven_nothing() -> None:
+    assert not report(result(PLACED, Outcome.SUCCEEDS, has_died=False), sample=1).has_converged
+
+
+def test_the_figure_of_a_sweep_counts_what_was_planned_what_died_and_what_did_not_come_by() -> None:
+    swept = report(result(PLACED, Outcome.SUCCEEDS), result(PLACED, Outcome.DECLINED, has_died=False))
+
+    told = commands.figure(swept)
+
+    assert told.is_reached
+    assert told.reached == (
+        "1 of 1 deaths converged (1 points, 1 applications); 2 planned, 1 did not come by; 0 points never died at"
+    )
+
+
 def test_a_report_fails_by_a_case_and_by_a_point_that_nobody_passes() -> None:
     case = Case(target=PLACED, outcome=Outcome.DECLINED, passage=PAY)
     lost = Finding(invariant="I1", check="lost", subject="7", told={"order": 7})
     good, bad = Result(case=case, seconds=4.0), Result(case=case, seconds=40.0, failure="lost", findings=[lost])
 
-    def report(*results: Result, missed: tuple[Target, ...] = ()) -> Report:
-        return Report(options=Options(seed=1), results=results, missed=missed, seconds=44.0)
-
     assert report(good).has_converged
     assert not report().has_converged
-    assert not report(good, missed=(PAID,)).has_converged
+    assert not report(good, targets=(PLACED, PAID)).has_converged
     assert not report(good, bad).has_converged
-    told = json.loads(report(good, bad, missed=(PAID,)).as_json())
+    told = json.loads(report(good, bad, targets=(PLACED, PAID)).as_json())
     assert told["failures"][0]["case"] == "order dies at order.placed.before_answer (buy: pay; payment declined)"
     assert told["failures"][0]["findings"][0]["check"] == "lost"
     assert told["missed"] == [{"app_id": "payment", "point": "payment.paid.before_answer"}]
-    assert (told["cases"], told["points"]) == (2, 1)
+    assert (told["planned"], told["died"], told["points"]) == (2, 2, 1)
 
 
 def test_a_verdict_is_a_line_with_its_target() -> None:

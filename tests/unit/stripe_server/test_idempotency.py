@@ -79,6 +79,30 @@ def test_a_stored_500_is_sticky(stand_in: StandIn) -> None:
     assert stand_in.intents.create(params=OPEN, options=key("pi:2")).amount == 2_500
 
 
+def test_a_500_after_execution_is_sticky_and_everything_was_done(stand_in: StandIn) -> None:
+    intent = stand_in.intents.create(params=OPEN)
+    stand_in.fault(match="confirm", kind="error_500_after")
+
+    for _ in range(2):
+        with pytest.raises(stripe.APIError) as broken:
+            stand_in.intents.confirm(intent.id, params={"payment_method": "pm_card_visa"}, options=key("confirm:1"))
+        assert broken.value.http_status == 500
+
+    assert stand_in.intents.retrieve(intent.id).status == "succeeded"
+    assert len(stand_in.client.v1.charges.list(params={"payment_intent": intent.id}).data) == 1
+
+
+def test_a_500_can_hide_a_decline(stand_in: StandIn) -> None:
+    intent = stand_in.intents.create(params=OPEN)
+    stand_in.fault(match="confirm", kind="error_500_after")
+
+    with pytest.raises(stripe.APIError):
+        stand_in.intents.confirm(intent.id, params={"payment_method": "pm_card_chargeDeclined"})
+
+    (charge,) = stand_in.client.v1.charges.list(params={"payment_intent": intent.id}).data
+    assert charge.status == "failed"
+
+
 def test_of_two_at_once_with_the_same_key_one_runs_and_the_other_is_a_conflict(stand_in: StandIn) -> None:
     stand_in.fault(match="create", kind="latency", seconds=0.5, times=2)
     ids: list[str] = []

@@ -160,9 +160,11 @@ class Stage:
         faults = f"{self.system.processes['stripe'].url}/_stand-in/faults"
         async with self.anyone.session.post(faults, json={"match": match, "kind": kind, **more}) as answer:
             answer.raise_for_status()
-        yield
-        async with self.anyone.session.delete(faults) as answer:
-            answer.raise_for_status()
+        try:
+            yield
+        finally:
+            async with self.anyone.session.delete(faults) as answer:
+                answer.raise_for_status()
 
     @asynccontextmanager
     async def full_broker(self) -> AsyncIterator[None]:

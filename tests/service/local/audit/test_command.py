@@ -1,6 +1,7 @@
 """`./sidecart audit` over a system that is stopped, and over none; polling until all is well."""
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from services.local import processes
@@ -88,11 +90,23 @@ def test_what_is_wrong_is_told_to_people_and_to_programs(stopped: Plan) -> None:
     assert report["invariants"]["I3"]["findings"] == 1
 
 
-def test_only_a_running_system_replays(stopped: Plan) -> None:
+def test_only_a_running_system_replays_and_no_other_is_audited_first(stopped: Plan) -> None:
     result = command(stopped.state.root, "--replay")
 
-    assert result.exit_code == 1
-    assert "Nothing runs" in str(result.exception)
+    assert result.exit_code == 3
+    assert "Nothing runs" in result.output
+    assert "clean" not in result.output
+
+
+def test_a_system_without_its_providers_records_is_not_audited(stopped: Plan) -> None:
+    records = stopped.state.data / "stripe" / "stripe.sqlite"
+    elsewhere = records.rename(records.with_suffix(".gone"))
+
+    result = command(stopped.state.root)
+    elsewhere.rename(records)
+
+    assert result.exit_code == 3
+    assert "records are missing" in result.output
 
 
 async def test_polling_ends_when_all_is_well(case: Case) -> None:
@@ -132,6 +146,39 @@ async def test_without_the_provider_the_rest_is_audited(case: Case) -> None:
 
     assert report.is_clean
     assert "charges" not in report.counted["I4"]
+    assert {one.check for one in report.unseen if one.source == "provider"} == {
+        "charged-twice",
+        "movement-unbooked",
+        "capture-differs",
+        "refund-differs",
+        "dispute-differs",
+    }
+
+
+async def test_what_was_not_looked_at_is_told_to_people_and_to_programs(case: Case) -> None:
+    out = Console(file=io.StringIO(), width=200)
+
+    report = await case.audit()
+    showing.show(report, out)
+
+    assert isinstance(out.file, io.StringIO)
+    lines = {line[:3].strip(): line.rstrip() for line in out.file.getvalue().splitlines()}
+    assert lines["I1"].endswith("clean, not looked at: no history")
+    assert lines["I3"].endswith("clean")
+    assert lines["cle"].endswith("not looked at: no history")
+    told = json.loads(showing.as_json(report))["invariants"]
+    assert told["I5"]["not_looked_at"] == [{"check": "acknowledged-refund-lost", "no": "history"}]
+    assert told["I3"]["not_looked_at"] == []
+
+
+async def test_everything_is_looked_at_when_every_source_is_there(case: Case) -> None:
+    history = case.folder / "history.jsonl"
+    history.touch()
+    case.sources = replace(case.sources, histories=[history])
+
+    report = await case.audit(rebuilds=True)
+
+    assert report.unseen == []
 
 
 async def test_a_check_that_finds_thousands_tells_a_hundred(case: Case) -> None:
@@ -152,5 +199,11 @@ def test_a_report_counts_its_findings_by_invariant() -> None:
 
     told = json.loads(showing.as_json(report))
 
-    assert told["invariants"]["I3"] == {"promise": "never oversold", "clean": False, "findings": 1, "counted": {}}
+    assert told["invariants"]["I3"] == {
+        "promise": "never oversold",
+        "clean": False,
+        "findings": 1,
+        "not_looked_at": [],
+        "counted": {},
+    }
     assert (told["seconds"], told["left_off"]) == (0.5, 2)
