@@ -92,7 +92,7 @@ PLUMBING = (
     ),
     Defect(
         name="dead-letters-are-thrown-away",
-        harm="What could not be handled within ten seconds is lost.",
+        harm="What could not be handled within the broker's retries is lost.",
         edits=(
             Edit(
                 file=_DEAD_LETTERS, old="    await session.execute(_PARK, row", new="    dict(row", worn_by=("order",)
