@@ -208,7 +208,7 @@ async def test_an_event_that_can_be_neither_handled_nor_parked_is_delivered_agai
             await broker.config_set("maxmemory", 1)
             await eventually(
                 lambda: broker.xpending_range("orders", "inventory", "-", "+", 9),
-                lambda pending: any(one["times_delivered"] > 1 for one in pending),
+                lambda pending: any(int(one["times_delivered"]) > 1 for one in pending),
                 what="the event being delivered again",
                 within=60,
             )

@@ -52,8 +52,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="why=type(error).__name__)\n                return Outcome.RETRY",
-                new="why=type(error).__name__)\n                return Outcome.SUCCESS",
+                old="return Outcome.RETRY if isinstance(error, TooEarly) else Outcome.AWAY",
+                new="return Outcome.SUCCESS",
                 worn_by=("inventory",),
             ),
         ),
@@ -66,8 +66,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="return [await self.dispatch(runtime, letter) for letter in letters]",
-                new="return [Answer.SUCCESS for _ in letters]",
+                old="return [together.answer] * len(letters)",
+                new="return [Answer.SUCCESS] * len(letters)",
                 worn_by=("product",),
             ),
         ),
