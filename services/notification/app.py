@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.notification import api, subscriptions
-from services.notification.operations.sending import Sender
+from services.notification.operations.sending import Sender, empty_old_letters
 from services.shared import service
 from services.shared.runtime import Start, runtime_of
 from services.shared.settings import Settings
@@ -18,7 +18,10 @@ def create(start: Start, settings: Settings) -> FastAPI:
         settings=settings,
         routers=[api.router],
         events=subscriptions.door,
-        timers=[Timer(name="sender", seconds=0.25, step=Sender().step)],
+        timers=[
+            Timer(name="sender", seconds=0.25, step=Sender().step),
+            Timer(name="old-letters", seconds=3600, step=empty_old_letters),
+        ],
     )
 
 

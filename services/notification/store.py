@@ -45,6 +45,12 @@ _FAILED = text("UPDATE message SET state = :state, next_at = :next_at WHERE id =
 _UNCLAIM = text("""
 UPDATE message SET attempts = attempts - 1, next_at = :now WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending'
 """)
+_EMPTY = text("""
+UPDATE message SET address = '', subject = '', html = '' WHERE id = ANY(ARRAY(
+    SELECT id FROM message WHERE state = 'sent' AND html <> '' AND sent_at < :before ORDER BY sent_at LIMIT :limit
+))
+RETURNING 1
+""")
 _MARK_READ = text("INSERT INTO read_mark (notification_id) VALUES (:id) ON CONFLICT DO NOTHING")
 _READ = text("SELECT notification_id FROM read_mark WHERE notification_id = ANY(CAST(:ids AS uuid[]))")
 _WISHES = text("SELECT wishes FROM preference WHERE user_id = :user_id")
@@ -72,10 +78,13 @@ async def recipient(session: AsyncSession, user_id: UUID) -> Recipient:
 
 
 async def add_message(session: AsyncSession, message: Message, *, is_wanted: bool = True) -> None:
-    """Keep a message to be sent, or never to be; keeping it twice keeps it once, as it was first."""
-    columns = {name: getattr(message, name) for name in ("id", "user_id", "order_id", "template", "address")}
-    columns |= {"channel": EMAIL, "subject": message.subject, "html": message.html, "at": message.written_at}
-    columns |= {"state": "pending" if is_wanted else "unwanted"}
+    """Keep a message to be sent; keeping it twice keeps it once, as it was first.
+
+    Of an unwanted one only the row is kept, which absorbs the event when it comes again.
+    """
+    columns = {name: getattr(message, name) for name in ("id", "user_id", "order_id", "template")}
+    columns |= {"channel": EMAIL, "at": message.written_at, "state": "pending" if is_wanted else "unwanted"}
+    columns |= {name: getattr(message, name) if is_wanted else "" for name in ("address", "subject", "html")}
     await session.execute(_ADD, columns)
 
 
@@ -99,6 +108,14 @@ async def mark_failed(session: AsyncSession, message: Message, *, now: datetime)
 async def unclaim(session: AsyncSession, ids: Sequence[UUID], *, now: datetime) -> None:
     """Make claimed messages that were not tried due again."""
     await session.execute(_UNCLAIM, {"ids": list(ids), "now": now})
+
+
+async def empty(session: AsyncSession, *, sent_before: datetime, limit: int) -> int:
+    """Forget to whom and in which words messages were sent, of the oldest first; answers of how many.
+
+    The rows stay: they absorb the events that come again.
+    """
+    return len((await session.scalars(_EMPTY, {"before": sent_before, "limit": limit})).all())
 
 
 async def mark_read(session: AsyncSession, notification_id: UUID) -> None:

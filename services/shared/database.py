@@ -1,15 +1,28 @@
 """The database of a service: an engine, and the transaction that a request, a message or a timer's row is."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
+from services.shared import outbox
 from services.shared.failpoints import failpoint
 
+DEADLINES: Mapping[str, Any] = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+"""For every connection: the server's own timeouts say nothing when the network swallows what is sent.
+
+What was sent and is not acknowledged for ten seconds, and a server that is silent for as long, end the connection.
+libpq has milliseconds for the second, seconds for the others.
+"""
 _OPTIONS = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000"
 
 
@@ -28,7 +41,7 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             hide_parameters=True,
-            connect_args={"options": _OPTIONS, "connect_timeout": 3},
+            connect_args={"options": _OPTIONS, **DEADLINES},
         )
         self.after_facts: Callable[[], None] = _nothing
 
@@ -38,9 +51,10 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             async with session.begin():
                 yield session
-                if session.info.get("facts"):
+                has_facts = await outbox.write(session)
+                if has_facts:
                     failpoint("database.facts_written.before_commit")
-            if session.info.get("facts"):
+            if has_facts:
                 failpoint("database.facts_committed.before_nudge")
                 self.after_facts()
 

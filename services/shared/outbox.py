@@ -1,13 +1,10 @@
 """The outbox: the only door out. A fact is a row beside the change it tells of, in the same transaction."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, delete
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import Field, SQLModel, col
 
 from services.contracts.events import Event, Topic
 from services.shared import telemetry
@@ -15,47 +12,53 @@ from services.shared import telemetry
 KEPT_FOR_EVER = frozenset({Topic.ORDERS, Topic.PAYMENTS, Topic.STOCK})
 """Topics whose outbox rows are the record of what happened; they carry no personal data."""
 
-
-class OutboxRow(SQLModel, table=True):
-    """A fact, and whether the broker has it."""
-
-    __tablename__ = "outbox"
-
-    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
-    event_id: UUID = Field(unique=True)
-    topic: str
-    type: str
-    aggregate_id: UUID
-    version: int
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True)))
-    data: dict[str, Any] = Field(sa_column=Column(JSONB))
-    traceparent: str | None = None
-    published_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+_ADDED = "facts"
+_WRITE = text("""
+INSERT INTO outbox (event_id, topic, type, aggregate_id, version, at, data, traceparent)
+VALUES (:event_id, :topic, :type, :aggregate_id, :version, :at, CAST(:data AS jsonb), :traceparent)
+""")
+PRUNE = text("""
+DELETE FROM outbox WHERE id = ANY(ARRAY(
+    SELECT id FROM outbox WHERE published_at < :before AND topic NOT IN ('orders', 'payments', 'stock')
+    ORDER BY published_at LIMIT :limit
+))
+RETURNING 1
+""")
+"""The condition on the topic is that of the index `outbox_to_prune`, word for word: it is used for no other."""
 
 
 def add(session: AsyncSession, *facts: Event) -> None:
-    """Write facts down, to be published once the transaction has committed.
+    """Have facts written down when the transaction commits, to be published afterwards.
 
     A fact that is already there (same aggregate, type and version) makes the transaction fail: nothing happens twice.
     """
-    session.info["facts"] = True
-    session.add_all(_row(fact) for fact in facts)
+    session.info.setdefault(_ADDED, []).extend(map(_row, facts))
 
 
-def _row(fact: Event) -> OutboxRow:
-    return OutboxRow(
-        event_id=fact.event_id,
-        topic=fact.TOPIC,
-        type=fact.TYPE,
-        aggregate_id=fact.aggregate_id,
-        version=fact.version,
-        at=fact.at,
-        data=fact.model_dump(mode="json"),
-        traceparent=telemetry.traceparent(),
-    )
+def _row(fact: Event) -> dict[str, Any]:
+    return {
+        "event_id": fact.event_id,
+        "topic": fact.TOPIC,
+        "type": fact.TYPE,
+        "aggregate_id": fact.aggregate_id,
+        "version": fact.version,
+        "at": fact.at,
+        "data": fact.model_dump_json(),
+        "traceparent": telemetry.traceparent(),
+    }
 
 
-async def prune(session: AsyncSession, *, before: datetime) -> None:
-    """Delete published facts that need not be kept for ever."""
-    old = delete(OutboxRow).where(col(OutboxRow.published_at) < before.astimezone(UTC))
-    await session.execute(old.where(col(OutboxRow.topic).not_in(KEPT_FOR_EVER)))
+async def write(session: AsyncSession) -> bool:
+    """Write down what was added, in one round trip and in that order; answers whether there was anything.
+
+    Whoever commits calls this last.
+    """
+    added = session.info.pop(_ADDED, [])
+    if added:
+        await session.execute(_WRITE, added)
+    return bool(added)
+
+
+async def prune(session: AsyncSession, *, before: datetime, limit: int) -> int:
+    """Delete published facts that need not be kept for ever, the oldest first; answers how many."""
+    return len((await session.scalars(PRUNE, {"before": before, "limit": limit})).all())

@@ -37,17 +37,21 @@ class Answer(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an event ended here: as the sidecar is told, but for those that a handler refused, which are done too."""
+    """How an event ended here: as the sidecar is told, but for two.
+
+    What a handler refused is done too; what found a store away is to come again, and so is whatever came with it.
+    """
 
     SUCCESS = "SUCCESS"
     REFUSED = "REFUSED"
+    AWAY = "AWAY"
     RETRY = "RETRY"
     DROP = "DROP"
 
     @property
     def answer(self) -> Answer:
         """What the sidecar is told of it."""
-        return Answer.SUCCESS if self is Outcome.REFUSED else Answer(self)
+        return {Outcome.REFUSED: Answer.SUCCESS, Outcome.AWAY: Answer.RETRY}.get(self) or Answer(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,9 +121,12 @@ class EventDoor:
         return outcome.answer
 
     async def dispatch_bulk(self, runtime: Runtime, letters: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
-        """Take many CloudEvents of one topic; when they cannot be applied together, each is taken alone."""
+        """Take many CloudEvents of one topic; when they cannot be applied together, each is taken alone.
+
+        Not while a store is away: each would wait for it in vain.
+        """
         together = await self._end(runtime, letters)
-        if together is Outcome.SUCCESS:
+        if together in {Outcome.SUCCESS, Outcome.AWAY}:
             telemetry.EVENTS.labels(str(letters[0].get("type"))[:80], together).inc(len(letters))
             return [together.answer] * len(letters)
         return [await self.dispatch(runtime, letter) for letter in letters]
@@ -138,7 +145,7 @@ class EventDoor:
                 return Outcome.DROP
             except (TooEarly, Unavailable, *STORE_IS_AWAY) as error:
                 log.info("event.again", type=letters[0].get("type"), id=letters[0].get("id"), why=type(error).__name__)
-                return Outcome.RETRY
+                return Outcome.RETRY if isinstance(error, TooEarly) else Outcome.AWAY
             except Refusal as refusal:
                 return _refused(letters, refusal)
             except Exception:

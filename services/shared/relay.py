@@ -1,4 +1,6 @@
-"""The relay: carries committed facts from the outbox to the broker, in order, in bulk, one relay per database.
+"""The relay: carries committed facts from the outbox to the broker, oldest first, in bulk, one relay per database.
+
+The sidecar publishes a batch's letters side by side, so they may arrive in any order: who hears them goes by versions.
 
 Lock, select and mark share one connection, so a relay that has lost its lock cannot mark. A takeover may publish twice;
 inboxes absorb it. A serial cursor would skip late committers: rows are found by not being published.
@@ -6,7 +8,7 @@ inboxes absorb it. A serial cursor would skip late committers: rows are found by
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -15,8 +17,9 @@ import structlog
 from psycopg.rows import dict_row
 
 from services.shared import telemetry
+from services.shared.database import DEADLINES
 from services.shared.failpoints import failpoint
-from services.shared.sidecar import PUBSUB, Letter, SidecarAway
+from services.shared.sidecar import PUBSUB, BatchRefused, Letter, SidecarAway
 
 CHANNEL = "outbox"
 BATCH_ROWS = 500
@@ -28,7 +31,7 @@ LOCK = 0x0_51DE_CA27
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(%s)"
 _NEXT = """
-SELECT id, event_id, topic, type, aggregate_id, at, data, traceparent
+SELECT id, event_id, topic, type, aggregate_id, at, data::text AS data, traceparent
 FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s
 """
 _MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)"
@@ -40,7 +43,11 @@ class Publisher(Protocol):
     """Where letters go: the sidecar."""
 
     async def publish(self, topic: str, letters: Sequence[Letter]) -> set[str]:
-        """Publish; answers the entry ids that the broker has."""
+        """Publish; answers the entry ids that the broker has.
+
+        :raises BatchRefused: it has none, and nobody says for which letter's sake.
+        :raises SidecarAway: nobody knows what it has.
+        """
         ...
 
 
@@ -70,7 +77,7 @@ class Relay:
 
     async def _session(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, row_factory=dict_row, connect_timeout=3, options="-c idle_session_timeout=5s"
+            self._url, autocommit=True, row_factory=dict_row, options="-c idle_session_timeout=5s", **DEADLINES
         )
         async with connection:
             while not await _holds_lock(connection):  # noqa: ASYNC110 - the lock is another process's to give up
@@ -98,6 +105,8 @@ class Relay:
             log.warning("relay.broker_is_away", rows=len(rows), next_rows=self._rows)
             return False
         self._rows = min(BATCH_ROWS, self._rows * 2)
+        if rows and not went:
+            log.warning("relay.broker_takes_nothing", rows=len(rows))
         return went > 0
 
     async def _publish(
@@ -105,15 +114,25 @@ class Relay:
     ) -> int:
         """Publish and mark at once: a session that idles while the next batches are on their way would be ended."""
         failpoint("relay.selected.before_publish")
-        went = await self._publisher.publish(topic, letters)
-        if not went and len(letters) > 1:
+        try:
+            went = await self._publisher.publish(topic, letters)
+        except BatchRefused:
+            await self._mark(connection, topic, set())
+            if len(letters) == 1:
+                return 0
             halves = letters[: len(letters) // 2], letters[len(letters) // 2 :]
             return sum([await self._publish(connection, topic, half) for half in halves])
         if went:
             failpoint("relay.published.before_mark")
-            await connection.execute(_MARK, [[int(entry_id) for entry_id in went]])
-            telemetry.PUBLISHED.labels(topic).inc(len(went))
+        await self._mark(connection, topic, went)
         return len(went)
+
+    async def _mark(
+        self, connection: psycopg.AsyncConnection[dict[str, Any]], topic: str, went: Collection[str]
+    ) -> None:
+        """Even if nothing went: refusal after refusal the session would idle, and with it the lock be lost."""
+        await connection.execute(_MARK, [[int(entry_id) for entry_id in went]])
+        telemetry.PUBLISHED.labels(topic).inc(len(went))
 
     def _letter(self, row: Mapping[str, Any]) -> Letter:
         cloud_event = {
@@ -125,11 +144,11 @@ class Relay:
             "pubsubname": PUBSUB,
             "time": row["at"].isoformat(),
             "datacontenttype": "application/json",
-            "data": row["data"],
         }
         if row["traceparent"]:
             cloud_event |= {"traceparent": row["traceparent"], "traceid": row["traceparent"]}
-        return Letter(entry_id=str(row["id"]), partition_key=str(row["aggregate_id"]), cloud_event=cloud_event)
+        written = f'{json.dumps(cloud_event)[:-1]}, "data": {row["data"]}}}'.encode()
+        return Letter(entry_id=str(row["id"]), partition_key=str(row["aggregate_id"]), cloud_event=written)
 
     def nudge(self) -> None:
         """Tell whichever relay holds the lock that facts were committed; at most once in 10 ms per process.
@@ -143,19 +162,22 @@ class Relay:
         await asyncio.sleep(NUDGE_SECONDS)
         try:
             if self._nudge_connection is None or self._nudge_connection.closed:
-                self._nudge_connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=3
-                )
+                self._nudge_connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **DEADLINES)
             await self._nudge_connection.execute(f"NOTIFY {CHANNEL}")
         except (psycopg.Error, OSError) as error:
             log.info("relay.nudge_failed", error=type(error).__name__, consequence="the next poll finds the facts")
 
     async def close(self) -> None:
-        """Close what the nudges opened."""
+        """Close what the nudges opened.
+
+        First the connection: a nudge that hangs there would not end by being cancelled, the driver waits on.
+        """
         if self._nudges is not None:
-            await asyncio.wait([self._nudges])
+            self._nudges.cancel()
         if self._nudge_connection is not None:
             await self._nudge_connection.close()
+        if self._nudges is not None:
+            await asyncio.wait([self._nudges])
 
 
 async def _holds_lock(connection: psycopg.AsyncConnection[dict[str, Any]]) -> bool:
@@ -167,7 +189,7 @@ def _batches(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
     batch: list[Letter] = []
     size = 0
     for letter in letters:
-        weight = len(json.dumps(letter.cloud_event))
+        weight = len(letter.cloud_event)
         if batch and size + weight > BATCH_BYTES:
             yield batch
             batch, size = [], 0

@@ -29,6 +29,9 @@ from services.shared.timers import Timer
 Lifespan = Callable[[Runtime], AbstractAsyncContextManager[None]]
 """Opens what only this service has and adds it to the runtime; closed when the service stops."""
 
+PRUNED_AT_ONCE = 5_000
+"""Rows that one transaction deletes at most: few enough to end long before the statement timeout."""
+
 _OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _BULK = {"enabled": True, "maxMessagesCount": 32, "maxAwaitDurationMs": 20}
 """As many as the broker component has workers (`concurrency`): a batch that can never fill waits out its time."""
@@ -139,16 +142,23 @@ def _housekeeping(door: EventDoor) -> list[Timer]:
 
     return [
         Timer(name="dead-letters", seconds=1, step=dispatch),
-        Timer(name="prune", seconds=3600, step=prune),
+        Timer(name="prune-facts", seconds=3600, step=prune_facts),
+        Timer(name="prune-inbox", seconds=3600, step=prune_inbox),
     ]
 
 
-async def prune(runtime: Runtime) -> bool:
-    """Forget published facts after 7 days and handled events after 30, except the facts that are kept for ever."""
+async def prune_facts(runtime: Runtime) -> bool:
+    """Forget some facts that were published 7 days ago and need not be kept for ever; whether there may be more."""
     async with runtime.database.begin() as session:
-        await outbox.prune(session, before=runtime.clock() - timedelta(days=7))
-        await inbox.prune(session, days=30)
-    return False
+        before = runtime.clock() - timedelta(days=7)
+        return await outbox.prune(session, before=before, limit=PRUNED_AT_ONCE) == PRUNED_AT_ONCE
+
+
+async def prune_inbox(runtime: Runtime) -> bool:
+    """Forget some events that were handled 30 days ago; answers whether there may be more."""
+    async with runtime.database.begin() as session:
+        before = runtime.clock() - timedelta(days=30)
+        return await inbox.prune(session, before=before, limit=PRUNED_AT_ONCE) == PRUNED_AT_ONCE
 
 
 class AppToken:

@@ -204,6 +204,15 @@ def test_calls_between_apps_have_time_outs_only_and_every_delivery_a_retry() -> 
     assert retries[targets["components"]["dead-letters"]["inbound"]["retry"]]["maxRetries"] == -1
 
 
+def test_a_delivery_is_retried_until_its_letter_is_not_acknowledged_without_being_handled_or_parked() -> None:
+    entries = parsed(ROOT / "components" / "embedded" / "events.yaml")["spec"]["metadata"]
+    (processing,) = [str(entry["value"]) for entry in entries if entry["name"] == "processingTimeout"]
+    delivery = parsed(ROOT / "components" / "resiliency.yaml")["spec"]["policies"]["retries"]["delivery"]
+
+    assert delivery["policy"] == "constant"
+    assert delivery["maxRetries"] * int(delivery["duration"].removesuffix("s")) > int(processing.removesuffix("s"))
+
+
 def test_a_bulk_delivery_can_fill_with_what_the_broker_hands_out_at_once() -> None:
     entries = parsed(ROOT / "components" / "embedded" / "events.yaml")["spec"]["metadata"]
     (workers,) = [int(entry["value"]) for entry in entries if entry["name"] == "concurrency"]

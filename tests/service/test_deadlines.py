@@ -12,7 +12,7 @@ SERVICES = Path(__file__).parents[2] / "services"
 EVERYWHERE = {
     "outbox.published_at": "relay",
     "parked_letter.next_at": "dead-letters",
-    "inbox.at": "prune",
+    "inbox.at": "prune-inbox",
 }
 """The relay is no timer: it hears of facts as they are committed, and looks four times a second besides."""
 DEADLINES: dict[str, dict[str, str]] = {
@@ -30,7 +30,7 @@ DEADLINES: dict[str, dict[str, str]] = {
         "refund.due_at": "refunds",
         "webhook_event.due_at": "webhooks",
     },
-    "notification": {"message.next_at": "sender"},
+    "notification": {"message.next_at": "sender", "message.sent_at": "old-letters"},
 }
 """Column of a service's database -> the timer that acts on it. Work without a moment (an import) is due at once."""
 DUE = re.compile(r"^(due|next|ask|follow|expires|.*_due|.*_check|.*expires)(_at)?$")

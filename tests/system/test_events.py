@@ -188,6 +188,42 @@ async def test_an_event_whose_store_is_away_for_longer_than_its_retries_is_handl
     )
 
 
+async def test_an_event_that_can_be_neither_handled_nor_parked_is_delivered_again(
+    system: System, cast: Cast, shop: Shop, broker: Redis, databases: Databases
+) -> None:
+    lamp, ada = await shop.lamp(on_hand=9), await cast.new_customer("Ada")
+    order = (await ada.order((lamp["product_id"], 2))).expect(HTTPStatus.CREATED)
+    url = Plan(system.state, system.ports).cluster.url()
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("ALTER DATABASE inventory ALLOW_CONNECTIONS false")
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'inventory'")
+        try:
+            (await ada.pay(order["id"])).expect(HTTPStatus.CREATED)
+            await ada.becomes(order["id"], "paid")
+            await eventually(
+                lambda: asyncio.to_thread(databases.rows, "order", "SELECT 1 FROM outbox WHERE published_at IS NULL"),
+                lambda rows: not rows,
+                what="the facts being published",
+            )
+            await broker.config_set("maxmemory", 1)
+            await eventually(
+                lambda: broker.xpending_range("orders", "inventory", "-", "+", 9),
+                lambda pending: any(int(one["times_delivered"]) > 1 for one in pending),
+                what="the event being delivered again",
+                within=60,
+            )
+        finally:
+            await broker.config_set("maxmemory", 0)
+            server.execute("ALTER DATABASE inventory ALLOW_CONNECTIONS true")
+
+    await eventually(
+        lambda: cast.stock(lamp["product_id"]),
+        lambda stock: (stock["on_hand"], stock["reserved"]) == (7, 0),
+        what="the stock being committed",
+        within=60,
+    )
+
+
 async def test_a_letter_that_nobody_can_read_is_listed_shown_and_dropped_by_a_person(system: System) -> None:
     id_ = str(uuid4())
     poison = {"id": id_, "specversion": "1.0", "source": "test", "type": "order.paid", "data": {"note": "\x00"}}

@@ -23,6 +23,8 @@ BINDING = "email"
 BATCH = 10
 CLAIMED_FOR = timedelta(seconds=120)
 """Longer than a batch can take."""
+LETTERS_KEPT = timedelta(days=30)
+EMPTIED_AT_ONCE = 1_000
 
 log = structlog.get_logger()
 
@@ -45,6 +47,16 @@ class Sender:
             await _record(runtime.database, due, sent, runtime.clock())
         self._is_in_doubt = sent < len(due)
         return len(due) == BATCH and not self._is_in_doubt
+
+
+async def empty_old_letters(runtime: Runtime) -> bool:
+    """Forget some letters that were sent 30 days ago: addresses and words are personal data. Whether there may be more.
+
+    Dead ones are left: a person has to look at them.
+    """
+    async with runtime.database.begin() as session:
+        before = runtime.clock() - LETTERS_KEPT
+        return await store.empty(session, sent_before=before, limit=EMPTIED_AT_ONCE) == EMPTIED_AT_ONCE
 
 
 async def _claim(database: Database, now: datetime) -> list[Message]:

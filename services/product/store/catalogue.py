@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from services.shared.database import DEADLINES
 from services.shared.errors import NotFound
 
 Row = Mapping[str, Any]
@@ -113,8 +114,8 @@ async def open_catalogue(url: str) -> AsyncIterator[Catalogue]:
         kwargs={
             "autocommit": True,
             "row_factory": dict_row,
-            "connect_timeout": 3,
             "options": "-c timezone=UTC -c statement_timeout=10000",
+            **DEADLINES,
         },
         min_size=1,
         max_size=6,

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from services.contracts.events import OrderPaid, OrderPlaced
 from services.notification import app
-from services.notification.operations.sending import BATCH, Sender
+from services.notification.operations.sending import BATCH, Sender, empty_old_letters
 from services.shared.sidecar_double import SidecarDouble
-from tests.service.doors import SETTINGS, Client, Clock, World
+from tests.service.doors import SETTINGS, Client, Clock, Tokens, World
 from tests.service.notification.events import BUYER, ORDER, order_event, registered
 
 
@@ -128,3 +128,43 @@ async def test_a_letter_that_two_senders_have_sent_is_told_once(client: Client, 
 
 async def test_the_service_sends_by_a_timer(world: World) -> None:
     assert app.create(world.start("notification"), SETTINGS).title == "Sidecart notification"
+
+
+async def test_an_old_letter_is_forgotten_and_its_event_is_no_news(
+    client: Client, sender: Sender, sidecar: SidecarDouble, clock: Clock
+) -> None:
+    await client.deliver(registered())
+    await sender.step(client.runtime)
+    clock.advance(days=29)
+    assert not await empty_old_letters(client.runtime)
+    assert [row["address"] for row in await client.rows("SELECT address FROM message")] == ["ada@example.com"]
+
+    clock.advance(days=2)
+    assert not await empty_old_letters(client.runtime)
+
+    written = "SELECT address || subject || html AS words, state FROM message"
+    assert await client.rows(written) == [{"words": "", "state": "sent"}]
+    await client.rows("DELETE FROM inbox")
+    await client.deliver(registered())
+    assert not await sender.step(client.runtime)
+    assert len(sidecar.mails) == 1
+
+
+async def test_a_letter_that_waits_keeps_its_words_however_old_it_is(client: Client, clock: Clock) -> None:
+    await client.deliver(registered())
+    clock.advance(days=400)
+
+    await empty_old_letters(client.runtime)
+
+    assert [row["address"] for row in await client.rows("SELECT address FROM message")] == ["ada@example.com"]
+
+
+async def test_of_a_letter_that_is_not_wanted_no_word_is_kept(client: Client, tokens: Tokens) -> None:
+    await client.deliver(registered())
+    wishes = {"order_updates": {"email": False}}
+    await client.put("/notifications/preferences", json=wishes, headers=tokens.headers(user_id=BUYER))
+
+    await client.deliver(order_event(OrderPlaced))
+
+    query = "SELECT address, subject, html FROM message WHERE state = 'unwanted'"
+    assert await client.rows(query) == [{"address": "", "subject": "", "html": ""}]

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from services.local.postgres import Cluster
-from services.shared.migrate import create_plumbing
+from services.shared.migrate import create_plumbing, maintain_plumbing
 
 
 class _Operations:
@@ -23,6 +23,7 @@ def toy(cluster: Cluster) -> str:
     url = cluster.url("toy").replace("postgres:test@", "toy:test@")
     with psycopg.connect(url) as connection:
         create_plumbing(_Operations(connection))
+        maintain_plumbing(_Operations(connection))
         connection.execute("CREATE TABLE lamp (id uuid PRIMARY KEY, seen integer NOT NULL DEFAULT 0)")
     return url
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 import sqlalchemy.exc
 from prometheus_client import REGISTRY
@@ -206,6 +207,21 @@ async def test_one_refused_event_does_not_take_those_beside_it_along(serve: Serv
 
         assert (answers, picky.kept) == (["SUCCESS", "SUCCESS"], [good.product_id])
         assert counted == {"SUCCESS": 1, "REFUSED": 1}
+
+
+async def test_a_batch_that_finds_its_store_away_waits_for_it_once(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        door, tried = EventDoor(), list[int]()
+        letters = [letter(level(uuid4(), 1)) for _ in range(3)]
+
+        @door.in_bulk(StockSet)
+        async def keep(_: AsyncSession, events: Sequence[StockSet]) -> None:
+            tried.append(len(events))
+            raise psycopg.OperationalError
+
+        answers, counted = await counting(door.dispatch_bulk(client.runtime, letters), StockSet.TYPE)
+
+        assert (answers, tried, counted) == (["RETRY"] * 3, [3], {"AWAY": 3})
 
 
 async def test_what_is_no_event_at_all_is_dropped_from_a_batch(serve: Serve) -> None:

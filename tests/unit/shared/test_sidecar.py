@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import BaseModel
 
 from services.shared import telemetry
-from services.shared.sidecar import CallRefused, Letter, Sidecar, SidecarAway
+from services.shared.sidecar import BatchRefused, CallRefused, Letter, Sidecar, SidecarAway
 from services.shared.sidecar_double import SidecarDouble, refused
 
 
@@ -44,7 +44,10 @@ def always(status: int, body: Any = None, **headers: str) -> Handler:
     return answer
 
 
-LETTERS = [Letter(entry_id=str(number), partition_key="k", cloud_event={"id": str(number)}) for number in (1, 2)]
+LETTERS = [
+    Letter(entry_id=str(number), partition_key="k", cloud_event=json.dumps({"id": str(number)}).encode())
+    for number in (1, 2)
+]
 
 
 async def test_a_call_carries_the_callee_the_token_and_the_trace() -> None:
@@ -162,9 +165,7 @@ async def test_the_wait_for_the_sidecar_ends_when_it_is_up() -> None:
     [
         (204, None, {"1", "2"}),
         (500, {"failedEntries": [{"entryId": "1", "error": "no"}]}, {"2"}),
-        (403, {"failedEntries": []}, set()),
-        (404, {"errorCode": "ERR_PUBSUB_NOT_FOUND"}, set()),
-        (500, None, set()),
+        (500, {"failedEntries": [{"entryId": "1"}, {"entryId": "2"}]}, set()),
     ],
 )
 async def test_a_bulk_publish_tells_what_the_broker_has(status: int, body: Any, went: set[str]) -> None:
@@ -173,6 +174,41 @@ async def test_a_bulk_publish_tells_what_the_broker_has(status: int, body: Any, 
 
     async with sidecar_that(answer) as sidecar:
         assert await sidecar.publish("lamps", LETTERS) == went
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(403, {"failedEntries": []}), (404, {"errorCode": "ERR_PUBSUB_NOT_FOUND"}), (500, None)],
+)
+async def test_a_batch_that_is_refused_without_a_reason_in_it_is_told_from_one_that_the_broker_did_not_take(
+    status: int, body: Any
+) -> None:
+    async with sidecar_that(always(status, body)) as sidecar:
+        with pytest.raises(BatchRefused):
+            await sidecar.publish("lamps", LETTERS)
+
+
+async def test_a_batch_is_sent_as_dapr_wants_it() -> None:
+    seen: list[Any] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append((request.path, request.content_type, await request.json()))
+        return web.Response(status=204)
+
+    async with sidecar_that(answer) as sidecar:
+        await sidecar.publish("lamps", LETTERS)
+
+    ((path, content_type, entries),) = seen
+    assert (path, content_type) == ("/v1.0/publish/bulk/events/lamps", "application/json")
+    assert entries == [
+        {
+            "entryId": number,
+            "contentType": "application/cloudevents+json",
+            "metadata": {"partitionKey": "k"},
+            "event": {"id": number},
+        }
+        for number in ("1", "2")
+    ]
 
 
 async def test_secrets_come_as_a_flat_map() -> None:

@@ -52,8 +52,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="why=type(error).__name__)\n                return Outcome.RETRY",
-                new="why=type(error).__name__)\n                return Outcome.SUCCESS",
+                old="return Outcome.RETRY if isinstance(error, TooEarly) else Outcome.AWAY",
+                new="return Outcome.SUCCESS",
                 worn_by=("inventory",),
             ),
         ),
@@ -66,8 +66,8 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_PUBSUB,
-                old="return [await self.dispatch(runtime, letter) for letter in letters]",
-                new="return [Answer.SUCCESS for _ in letters]",
+                old="return [together.answer] * len(letters)",
+                new="return [Answer.SUCCESS] * len(letters)",
                 worn_by=("product",),
             ),
         ),
@@ -92,7 +92,7 @@ PLUMBING = (
     ),
     Defect(
         name="dead-letters-are-thrown-away",
-        harm="What could not be handled within ten seconds is lost.",
+        harm="What could not be handled within the broker's retries is lost.",
         edits=(
             Edit(
                 file=_DEAD_LETTERS, old="    await session.execute(_PARK, row", new="    dict(row", worn_by=("order",)
@@ -121,9 +121,9 @@ PLUMBING = (
         edits=(
             Edit(
                 file=_RELAY,
-                old="        went = await self._publisher.publish(topic, letters)\n",
-                new="        await self._publisher.publish(topic, letters)\n"
-                "        went = {letter.entry_id for letter in letters}\n",
+                old="            went = await self._publisher.publish(topic, letters)\n",
+                new="            await self._publisher.publish(topic, letters)\n"
+                "            went = {letter.entry_id for letter in letters}\n",
                 worn_by=("order",),
             ),
         ),
@@ -209,13 +209,14 @@ PLUMBING = (
                 new='    told = {"specversion": "1.0", "source": "order", "type": fact.TYPE}\n'
                 '    told |= {"id": str(fact.event_id), "topic": fact.TOPIC, "data": fact.model_dump(mode="json")}\n'
                 '    told |= {"datacontenttype": "application/json"}\n'
-                '    letter = Letter(entry_id="1", partition_key=str(order.id), cloud_event=told)\n'
+                "    written = json.dumps(told).encode()\n"
+                '    letter = Letter(entry_id="1", partition_key=str(order.id), cloud_event=written)\n'
                 "    await desk.sidecar.publish(fact.TOPIC, [letter])\n",
             ),
             Edit(
                 file="services/order/operations/checkout.py",
                 old="from services.shared.sidecar import Sidecar\n",
-                new="from services.shared.sidecar import Letter, Sidecar\n",
+                new="import json\n\nfrom services.shared.sidecar import Letter, Sidecar\n",
             ),
         ),
         journey=breakdowns.NEVER_WRITE,

@@ -1,0 +1,12 @@
+"""What need not be kept is found by an index; the outbox is vacuumed in time."""
+
+from alembic import op
+
+from services.shared.migrate import maintain_plumbing
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    maintain_plumbing(op)
