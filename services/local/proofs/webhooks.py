@@ -6,10 +6,10 @@ provider are lost, so the events carry news; none arrives before what it tells o
 
 import asyncio
 import itertools
+import math
 import random
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -44,17 +44,21 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How many choices of what comes again are tried with each order; 64 are all, with six events."""
+    """How many orders of each script's events, and with each how many choices of what comes again.
 
+    With six events 720 orders and 64 choices are all.
+    """
+
+    orders: int = 720
     choices: int = 8
     seed: int = 1
 
 
 @dataclass(kw_only=True)
 class Result:
-    """What came of it: the `orders` of each script, the duplications tried with each of how many, what was wrong."""
+    """What came of it: of each script's orders and duplications, how many of how many were tried; what was wrong."""
 
-    orders: Counter[str] = field(default_factory=Counter)
+    orders: dict[str, tuple[int, int]] = field(default_factory=dict)
     duplications: dict[str, tuple[int, int]] = field(default_factory=dict)
     lives: int = 0
     deliveries: int = 0
@@ -64,19 +68,17 @@ class Result:
     @property
     def verdict(self) -> Verdict:
         """The figure."""
-        orders = ", ".join(f"{number} orders {name} with {self._tried(name)}" for name, number in self.orders.items())
-        is_whole = all(tried == every for tried, every in self.duplications.values())
+        orders = ", ".join(f"{_of(self.orders[name])} orders {name} with {self._tried(name)}" for name in self.orders)
         reached = f"{orders}; {self.lives:,} lives, {self.deliveries:,} deliveries, {len(self.wrong)} other ledgers"
         return Verdict(
             name="webhook permutations",
-            target=f"every order {'and duplication' if is_whole else 'with some duplications'}: one ledger",
+            target=f"{_all_or_some(self.orders)} order, {_all_or_some(self.duplications)} duplication: one ledger",
             reached=f"{reached} in {self.seconds:,.0f} s",
             is_reached=bool(self.lives) and not self.wrong,
         )
 
     def _tried(self, name: str) -> str:
-        tried, every = self.duplications[name]
-        return f"{tried} of {every} duplications"
+        return f"{_of(self.duplications[name])} duplications"
 
 
 async def prove(url: str, options: Options, tell: Tell) -> Result:
@@ -91,9 +93,9 @@ async def prove(url: str, options: Options, tell: Tell) -> Result:
             for batch in _batches(_lives(script, options)):
                 await _Run(database, script, batch, result, numbers).run()
                 tell(f"{script.name}: {result.lives:,} lives, {len(result.wrong)} other ledgers")
-            result.orders[script.name] = len(list(itertools.permutations(script.stages)))
-            every = 2 ** len(script.stages)
-            result.duplications[script.name] = min(options.choices, every), every
+            orders, duplications = math.factorial(len(script.stages)), 2 ** len(script.stages)
+            result.orders[script.name] = min(options.orders, orders), orders
+            result.duplications[script.name] = min(options.choices, duplications), duplications
     finally:
         await database.close()
     result.seconds = time.monotonic() - began
@@ -104,9 +106,18 @@ def _lives(script: Script, options: Options) -> Iterator[Life]:
     choose = random.Random(options.seed)  # noqa: S311 - which lives are lived, not a secret
     events = sorted(script.stages)
     subsets = [frozenset(itertools.compress(events, mask)) for mask in itertools.product((0, 1), repeat=len(events))]
-    for order in itertools.permutations(events):
+    orders = list(itertools.permutations(events))
+    for order in choose.sample(orders, min(options.orders, len(orders))):
         for again in choose.sample(subsets, min(options.choices, len(subsets))):
             yield Life(script=script, order=order, again=again)
+
+
+def _of(tried: tuple[int, int]) -> str:
+    return "{} of {}".format(*tried)
+
+
+def _all_or_some(tried: Mapping[str, tuple[int, int]]) -> str:
+    return "every" if all(some == every for some, every in tried.values()) else "some"
 
 
 def _batches(lives: Iterator[Life]) -> Iterator[list[Life]]:

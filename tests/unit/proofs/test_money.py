@@ -1,6 +1,5 @@
 """The commands that prove webhooks and refunds, and what their figures say."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typer.testing import CliRunner
 from services.local.proofs import money, refunds, webhooks
 from services.local.proofs.money import Money
 
-ONE_LEDGER = webhooks.Result(orders=Counter({"paid": 720}), duplications={"paid": (2, 64)}, lives=1440, deliveries=9000)
+ONE_LEDGER = webhooks.Result(orders={"paid": (720, 720)}, duplications={"paid": (2, 64)}, lives=1440, deliveries=9000)
 EXACT = refunds.Result(options=refunds.Options(), asked=1000, made=200, lost=40, split=0, over=0, apart=0, findings=0)
 
 
@@ -21,15 +20,15 @@ def test_permutations_are_proven_when_there_is_no_other_ledger() -> None:
     verdict = ONE_LEDGER.verdict
 
     assert verdict.is_reached
-    assert verdict.target == "every order with some duplications: one ledger"
-    told = "720 orders paid with 2 of 64 duplications; 1,440 lives, 9,000 deliveries, 0 other ledgers in 0 s"
+    assert verdict.target == "every order, some duplication: one ledger"
+    told = "720 of 720 orders paid with 2 of 64 duplications; 1,440 lives, 9,000 deliveries, 0 other ledgers in 0 s"
     assert verdict.reached == told
 
 
 def test_permutations_say_so_when_every_duplication_was_tried() -> None:
     whole = replace(ONE_LEDGER, duplications={"paid": (64, 64)})
 
-    assert whole.verdict.target == "every order and duplication: one ledger"
+    assert whole.verdict.target == "every order, every duplication: one ledger"
 
 
 @pytest.mark.parametrize("result", [webhooks.Result(), webhooks.Result(lives=1, wrong=["paid: booked []"])])
