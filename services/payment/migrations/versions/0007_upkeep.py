@@ -4,8 +4,8 @@ from alembic import op
 
 from services.shared.migrate import maintain_plumbing
 
-revision = "0005"
-down_revision = "0004"
+revision = "0007"
+down_revision = "0005"
 
 
 def upgrade() -> None:
