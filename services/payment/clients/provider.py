@@ -1,6 +1,5 @@
 """The wire to the payment provider: what is asked of it, and the three ways in which an answer can be missing."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -13,7 +12,7 @@ class OutcomeUnknown(Exception):
 
 
 class ProviderBroken(OutcomeUnknown):
-    """The provider answered with an error of its own, and may give the same one for the same key for a day."""
+    """The provider has executed the call and keeps an error as its answer: it gives that for the key for a day."""
 
 
 class CallInvalid(Exception):
@@ -29,8 +28,8 @@ class CallInvalid(Exception):
 class Provider(Protocol):
     """Every command carries a key, and the same command under the same key is executed once.
 
-    All of them raise `OutcomeUnknown` when no answer came, and all but `retrieve` and `cancel` raise `CallInvalid` when
-    the call was refused as invalid: a provider that denies an intent we know of has not told what became of it.
+    All of them raise `OutcomeUnknown` when no answer came, and `CallInvalid` when the call was refused as invalid;
+    `retrieve`, `cancel` and `find_refund` do not: a provider that denies an intent we know of has told nothing of it.
     """
 
     async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
@@ -67,8 +66,4 @@ class Provider(Protocol):
 
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:
         """A dispute as it stands."""
-        ...
-
-    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
-        """Every dispute of an intent as it stands."""
         ...

@@ -1,7 +1,7 @@
 """A provider for tests: in memory, going wrong on demand, and put through the same suite as the real one."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -197,7 +197,7 @@ class ProviderDouble(AccountsDouble):
     async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
         """The refund that carries our id."""
         self.calls.append(("list", intent_id))
-        return self.accounts[intent_id].refunds.get(refund_id)
+        return self._account(intent_id).refunds.get(refund_id)
 
     async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
         """A page of the balance's movements."""
@@ -206,11 +206,6 @@ class ProviderDouble(AccountsDouble):
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:
         """A dispute as it stands."""
         return await self._run("retrieve", reference, lambda: self.found_dispute(reference), keeps=False)
-
-    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
-        """Every dispute of an intent."""
-        self.calls.append(("list", intent_id))
-        return list(self.accounts[intent_id].disputes.values())
 
     def stick(self, key: str) -> None:
         """Answer a key with an error from now on, whatever came of its call."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
@@ -107,10 +107,15 @@ class StripeProvider:
         return _refund(await _ask(lambda: self._client.v1.refunds.retrieve_async(reference)))
 
     async def find_refund(self, intent_id: str, *, refund_id: str) -> ProviderRefund | None:
-        """Look through the intent's refunds, of which there are few."""
-        page = await _ask(lambda: self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100}))
-        found = [refund for refund in page.data if getattr(refund.metadata, "refund_id", None) == refund_id]
-        return _refund(found[0]) if found else None
+        """Look through the intent's refunds, page by page, newest first."""
+        return await _known(_ask(lambda: self._look_for_refund(intent_id, refund_id)))
+
+    async def _look_for_refund(self, intent_id: str, refund_id: str) -> ProviderRefund | None:
+        page = await self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100})
+        async for refund in page.auto_paging_iter():
+            if getattr(refund.metadata, "refund_id", None) == refund_id:
+                return _refund(refund)
+        return None
 
     async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
         """A page of the balance's movements from a moment on, newest first."""
@@ -124,11 +129,6 @@ class StripeProvider:
     async def retrieve_dispute(self, reference: str) -> ProviderDispute:
         """A dispute as it stands."""
         return _dispute(await _ask(lambda: self._client.v1.disputes.retrieve_async(reference)))
-
-    async def list_disputes(self, intent_id: str) -> Sequence[ProviderDispute]:
-        """Look through the intent's disputes, of which there are few."""
-        page = await _ask(lambda: self._client.v1.disputes.list_async({"payment_intent": intent_id, "limit": 100}))
-        return [_dispute(dispute) for dispute in page.data]
 
 
 @asynccontextmanager
@@ -168,9 +168,15 @@ async def _ask(call: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 def _missing(error: Exception) -> OutcomeUnknown:
+    """A 500 is kept with its key, and so is whatever the key was used for with other parameters.
+
+    Behind every other error of a server the call may still be executing
+    (https://docs.stripe.com/api/idempotent_requests).
+    """
     status = getattr(error, "http_status", None)
     log.warning("provider.no_answer", error=type(error).__name__, status=status)
-    return ProviderBroken() if status and status >= HTTPStatus.INTERNAL_SERVER_ERROR else OutcomeUnknown()
+    is_kept = status == HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(error, stripe.IdempotencyError)
+    return ProviderBroken() if is_kept else OutcomeUnknown()
 
 
 async def _ask_about_intent(call: Callable[[], Awaitable[stripe.PaymentIntent]]) -> Intent:
@@ -186,7 +192,7 @@ async def _ask_about_intent(call: Callable[[], Awaitable[stripe.PaymentIntent]])
         raise
 
 
-async def _known(asking: Awaitable[Intent]) -> Intent:
+async def _known(asking: Awaitable[Answer]) -> Answer:
     """The answer about an intent that exists: to be told that it does not is no answer."""
     try:
         return await asking

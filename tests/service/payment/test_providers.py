@@ -104,6 +104,8 @@ async def test_an_intent_that_is_denied_has_an_unknown_outcome(provider: Provide
         await provider.retrieve("pi_nobodyknows")
     with pytest.raises(OutcomeUnknown):
         await provider.cancel("pi_nobodyknows")
+    with pytest.raises(OutcomeUnknown):
+        await provider.find_refund("pi_nobodyknows", refund_id=str(uuid4()))
 
 
 @both
@@ -120,6 +122,17 @@ async def test_a_refund_is_made_once_and_found_by_our_id(provider: Provider) -> 
     assert await provider.find_refund(intent_id, refund_id=refund_id) == made[0]
     assert await provider.find_refund(intent_id, refund_id=str(uuid4())) is None
     assert await provider.retrieve_refund(made[0].id) == made[0]
+
+
+@both
+async def test_a_refund_is_found_among_more_than_a_page_of_them(provider: Provider) -> None:
+    intent_id, refund_id = await charged(provider), str(uuid4())
+
+    first = await provider.refund(intent_id, key=str(uuid4()), amount_minor=1, refund_id=refund_id)
+    for _ in range(100):
+        await provider.refund(intent_id, key=str(uuid4()), amount_minor=1, refund_id=str(uuid4()))
+
+    assert await provider.find_refund(intent_id, refund_id=refund_id) == first
 
 
 @both
@@ -151,7 +164,6 @@ async def test_a_dispute_takes_the_money_and_a_fee_and_brings_it_back_when_it_is
     assert (closed.status, closed.withdrawn) == (outcome, opened.withdrawn)
     reinstated = FundsMoved(amount_minor=1000, fee_minor=0) if outcome is DisputeStatus.WON else None
     assert closed.reinstated == reinstated
-    assert await provider.list_disputes(intent_id) == [closed]
 
 
 @both
@@ -188,7 +200,6 @@ async def test_what_is_disputed_or_lost_is_not_refunded(
 async def test_a_dispute_that_nobody_knows_is_invalid(provider: Provider) -> None:
     with pytest.raises(CallInvalid):
         await provider.retrieve_dispute("du_nobodyknows")
-    assert await provider.list_disputes(await charged(provider)) == []
 
 
 @both
@@ -280,15 +291,28 @@ async def answering(request: pytest.FixtureRequest) -> AsyncIterator[str]:
         (429, {"error": {"type": "api_error"}}),
         (409, {"error": {"type": "api_error", "code": "idempotency_key_in_use"}}),
         (401, {"error": {"type": "invalid_request_error"}}),
-        (400, {"error": {"type": "idempotency_error"}}),
         (400, {"error": {"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}}),
         (502, {}),
+        (503, {"error": {"type": "api_error"}}),
+        (504, {}),
     ],
     indirect=True,
 )
 async def test_what_is_no_answer_about_the_call_leaves_its_outcome_unknown(answering: str) -> None:
     async with stripe_provider.connect(api_key=API_KEY, address=answering, return_url=None, seconds=2) as provider:
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await provider.confirm("pi_1", key="k", payment_method="pm_card_visa")
+    assert not isinstance(unknown.value, ProviderBroken)
+
+
+@pytest.mark.parametrize(
+    "answering",
+    [(500, {"error": {"type": "api_error"}}), (400, {"error": {"type": "idempotency_error"}})],
+    indirect=True,
+)
+async def test_what_the_provider_keeps_with_the_key_is_no_silence(answering: str) -> None:
+    async with stripe_provider.connect(api_key=API_KEY, address=answering, return_url=None, seconds=2) as provider:
+        with pytest.raises(ProviderBroken):
             await provider.confirm("pi_1", key="k", payment_method="pm_card_visa")
 
 
