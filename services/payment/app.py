@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 from fastapi import FastAPI
@@ -12,7 +13,8 @@ from services.payment.clients.provider import Provider
 from services.payment.operations import reconciling
 from services.payment.operations.closing import cancel_one_intent
 from services.payment.operations.debts import repay_one
-from services.payment.operations.hearing import act_on_one
+from services.payment.operations.following import follow_one
+from services.payment.operations.hearing import act_on_one, forget_old
 from services.payment.operations.reconciling import Pace, Reconciler
 from services.payment.operations.returning import execute_one
 from services.payment.operations.settling import settle_one
@@ -58,7 +60,7 @@ def create(start: Start, settings: PaymentSettings, connect: Connect | None = No
         settings=settings,
         routers=api.routers,
         events=subscriptions.door,
-        timers=[*timers, reconciliation],
+        timers=[*timers, *spare_timers, reconciliation],
         lifespan=lifespan,
     )
 
@@ -106,18 +108,33 @@ async def _cancellations(runtime: Runtime) -> bool:
     return await cancel_one_intent(runtime.part(Till), at=runtime.clock())
 
 
+async def _follower(runtime: Runtime) -> bool:
+    return await follow_one(runtime.part(Till), at=runtime.clock())
+
+
+async def _old_webhooks(runtime: Runtime) -> bool:
+    return await forget_old(runtime.part(Till), at=runtime.clock())
+
+
 async def _reconciliation(runtime: Runtime) -> bool:
     await runtime.part(Reconciler).when_due()
     return False
 
 
-timers = [
+_calling = [
     Timer(name="webhooks", seconds=0.5, step=_webhooks),
     Timer(name="refunds", seconds=1, step=_refunds),
-    Timer(name="debts", seconds=5, step=_debts),
     Timer(name="attempts", seconds=1, step=_attempts),
     Timer(name="cancellations", seconds=5, step=_cancellations),
 ]
+timers = [
+    *_calling,
+    Timer(name="debts", seconds=5, step=_debts),
+    Timer(name="follower", seconds=60, step=_follower),
+    Timer(name="old-webhooks", seconds=3600, step=_old_webhooks),
+]
+spare_timers = [replace(timer, seconds=5) for timer in _calling for _ in range(3)]
+"""Whoever waits for a provider that does not answer holds up no others: leases keep two from doing the same."""
 reconciliation = Timer(name="reconciliation", seconds=5, step=_reconciliation)
 """Looks whether it is time: how often it is, the settings say."""
 

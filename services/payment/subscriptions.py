@@ -12,7 +12,7 @@ from services.contracts.events import (
     OrderRefunded,
     OrderShipped,
 )
-from services.payment.domain.payables import Payable, state_of
+from services.payment.domain.payables import Payable
 from services.payment.operations import closing
 from services.shared.pubsub import EventDoor
 
@@ -32,12 +32,10 @@ async def cancel_order(session: AsyncSession, event: OrderCancelled) -> None:
 
 
 def _payable(event: OrderEvent) -> Payable:
-    return Payable(
+    return Payable.of(
         order_id=event.order_id,
         user_id=event.user_id,
-        amount_minor=event.total_amount.minor,
-        currency=event.total_amount.currency,
-        state=state_of(event.status),
-        order_version=event.version,
-        order_status=event.status,
+        amount=event.total_amount,
+        version=event.version,
+        status=event.status,
     )

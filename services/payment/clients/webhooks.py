@@ -1,5 +1,8 @@
 """What the provider tells by itself: events, signed over the raw body (https://docs.stripe.com/webhooks)."""
 
+from typing import Any
+from uuid import UUID
+
 import stripe
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,6 +23,15 @@ class EventObject(BaseModel):
     id: str = Field(default="", max_length=255)
     object: str
     status: str | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def refund_id(self) -> UUID | None:
+        """Our own id of a refund, when the object carries one."""
+        try:
+            return UUID(str((self.metadata or {}).get("refund_id")))
+        except ValueError:
+            return None
 
 
 class _Data(BaseModel):

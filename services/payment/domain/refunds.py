@@ -11,8 +11,13 @@ ORDER_CANCELLED = "order-cancelled"
 REFUND_AGAIN = "refund-again"
 NOTHING_LEFT = "nothing_left"
 """The code of a refund that we do not ask for any more: a dispute has taken the money."""
+SURE_TRIES = 7
+"""After so many errors of the provider for one key, and the minute that lies between them, a refund that it does not
+list was not made."""
 MOST_TRIES = 10
 """A debt that so many further refunds could not pay is left to people."""
+COVERED_FOR = timedelta(minutes=15)
+"""How long a debt rests that refunds are under way for: one of them may still be refused."""
 _FIRST_PAUSE = timedelta(minutes=1)
 _LONGEST_PAUSE = timedelta(days=1)
 

@@ -1,5 +1,6 @@
 """Closing: an order that is given up takes no money any more, and gives back what it took."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -80,15 +81,10 @@ async def _close(session: AsyncSession, order_id: UUID, asked: CloseAsked) -> Cl
 
 
 def _closed_payable(order_id: UUID, asked: CloseAsked) -> Payable:
-    return Payable(
-        order_id=order_id,
-        user_id=asked.user_id,
-        amount_minor=asked.amount.minor,
-        currency=asked.amount.currency,
-        state=PayableState.CLOSED,
-        order_version=asked.version,
-        order_status=PENDING,
+    payable = Payable.of(
+        order_id=order_id, user_id=asked.user_id, amount=asked.amount, version=asked.version, status=PENDING
     )
+    return replace(payable, state=PayableState.CLOSED)
 
 
 async def cancel_one_intent(till: Till, *, at: datetime) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payment.domain.payables import Payable
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import (
+    COVERED_FOR,
     MOST_TRIES,
     ORDER_CANCELLED,
     REFUND_AGAIN,
@@ -29,11 +30,11 @@ async def promise(
 ) -> None:
     """From now on the customer is owed what a refund of a locked payment is about.
 
-    It serves first what is owed already and no promised refund is under way for.
+    It serves first what is owed already and no other promised refund is under way for.
 
     :param of: what to book it under, when the refund itself was promised before.
     """
-    pending = await refunds.pending_of(session, payment.id)
+    pending = await refunds.pending_of(session, payment.id, besides=refund_id)
     anew = minor - (payment.owed_minor - pending.promised_minor)
     if anew > 0 and await ledger.book(session, "refund_promised", payment, of=of or refund_id, minor=anew, at=at):
         payment.owed_minor += anew
@@ -107,7 +108,7 @@ async def _repay(session: AsyncSession, payment: Payment, payable: Payable, at: 
     pending = (await refunds.pending_of(session, payment.id)).whole_minor
     owed = payment.kept_minor if payable.is_cancelled else min(payment.kept_minor, payment.owed_minor)
     if owed <= pending:
-        await payments.repay_at(session, payment.id, due_at=None)
+        await payments.repay_at(session, payment.id, due_at=at + COVERED_FOR if owed > 0 else None)
         return
     n = await payments.repaying(session, payment.id)
     reason = ORDER_CANCELLED if payable.is_cancelled else REFUND_AGAIN

@@ -52,7 +52,7 @@ async def record(till: Till, payment_id: UUID, made: ProviderDispute, *, at: dat
     :raises OutcomeUnknown: the payment is not known to be captured, so there is nothing to dispute yet.
     """
     async with till.database.begin() as session:
-        payment, _ = await payments.lock(session, payment_id)
+        payment, payable = await payments.lock(session, payment_id)
         if not payment.is_captured:
             raise OutcomeUnknown
         known = await disputes.find(session, made.id)
@@ -64,6 +64,8 @@ async def record(till: Till, payment_id: UUID, made: ProviderDispute, *, at: dat
         await _book_outcome(session, payment, dispute, made, at)
         if dispute != known and not payment.is_disputed:
             await refunds.hurry(session, payment_id, now=at)
+            if payable.is_cancelled:
+                await debts.add_automatic(session, payment, at=at)
         failpoint("dispute.recorded.before_commit")
 
 

@@ -1,6 +1,6 @@
 """Hearing what the provider tells by itself: kept first, acted on afterwards, by the same records as the answers."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -16,6 +16,8 @@ from services.shared.failpoints import failpoint
 _INTENT = "payment_intent."
 _DISPUTE = "charge.dispute."
 _SUCCEEDED = "payment_intent.succeeded"
+_KEPT_FOR = timedelta(days=30)
+"""The provider tells an event again for some days."""
 
 log = structlog.get_logger()
 
@@ -33,7 +35,7 @@ async def hear(till: Till, body: bytes, signature: str | None, *, at: datetime) 
         kind=about.object,
         object_id=about.id,
         status=about.status,
-        payload=body.decode(),
+        refund_id=about.refund_id,
     )
     async with till.database.begin() as session:
         await webhooks.keep(session, received, now=at)
@@ -57,6 +59,12 @@ async def act_on_one(till: Till, *, at: datetime) -> bool:
         async with till.database.begin() as session:
             await webhooks.done(session, due.id, now=at)
     return True
+
+
+async def forget_old(till: Till, *, at: datetime) -> bool:
+    """Forget events that were done with long ago; answers whether there were any."""
+    async with till.database.begin() as session:
+        return await webhooks.forget(session, before=at - _KEPT_FOR)
 
 
 async def _act(till: Till, due: Due, at: datetime) -> None:

@@ -1,7 +1,7 @@
 """Paying: open the intent, begin an attempt, confirm it, record what became of it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from services.payment.clients import orders
@@ -16,18 +16,17 @@ from services.payment.domain.attempts import (
     PaymentNotDone,
     PaymentRefused,
 )
-from services.payment.domain.payables import Payable, state_of
 from services.payment.domain.payment import Payment, payment_id_of
 from services.payment.operations import recording
 from services.payment.operations.till import Till, until
 from services.payment.store import attempts, payables, payments
 from services.payment.store.attempts import Beginning, Standing
+from services.payment.store.leases import LOOK_AFTER
 from services.payment.store.payments import Outlook
 from services.shared.failpoints import failpoint
 from services.shared.idempotency import REPLAYED, check_fingerprint
 
 _PAYMENT_METHOD = "payment_method"
-_LOOK_AFTER = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,18 +112,9 @@ async def _payable(till: Till, command: Pay, found: Outlook | None) -> Outlook:
 
 
 async def _ask_for_order(till: Till, order_id: UUID) -> Outlook:
-    order = await orders.find_payable(till.sidecar, order_id)
-    if order is None:
+    payable = await orders.find_payable(till.sidecar, order_id)
+    if payable is None:
         raise OrderNotFound
-    payable = Payable(
-        order_id=order.order_id,
-        user_id=order.user_id,
-        amount_minor=order.amount.minor,
-        currency=order.amount.currency,
-        state=state_of(order.status),
-        order_version=order.version,
-        order_status=order.status,
-    )
     async with till.database.begin() as session:
         await payables.add(session, payable)
     failpoint("payable.kept.before_intent")
@@ -226,7 +216,7 @@ async def _leave_open(till: Till, standing: Standing) -> Standing:
     """Nobody knows yet: keep that the request is told so, and let the timer find out."""
     failpoint("attempt.unknown.before_kept")
     async with till.database.begin() as session:
-        await attempts.answer(session, standing.attempt.id, due_at=till.clock() + _LOOK_AFTER)
+        await attempts.answer(session, standing.attempt.id, due_at=till.clock() + LOOK_AFTER)
         return await attempts.lock(session, standing.attempt.id)
 
 

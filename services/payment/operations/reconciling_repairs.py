@@ -11,7 +11,8 @@ from services.payment.domain.reconciliation import Repairable, Subject
 from services.payment.operations import disputing, returning, settling
 from services.payment.operations.till import Till
 from services.payment.store import payments, reconciliation, refunds
-from services.payment.store.refunds import LEASE, Planned
+from services.payment.store.leases import LEASE
+from services.payment.store.refunds import Planned
 from services.shared.failpoints import failpoint
 
 AT_THE_PROVIDER = "refunded-at-provider"

@@ -53,7 +53,7 @@ async def _take_missed(
     log.warning("payment.missed", payment_id=str(payment.id))
     outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))
     await payments.save(session, payment, at=at)
-    await payables.close(session, payment.order_id)
+    await payables.paid(session, payment.order_id, at=at)
     await _book_capture(session, payment, is_payable=is_payable, at=at)
 
 

@@ -1,7 +1,7 @@
 """Refunding at the wish of staff: reserve it under the payment's lock, then have it made."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,11 +24,10 @@ from services.payment.domain.refunds import (
 from services.payment.operations import debts, returning
 from services.payment.operations.till import Till
 from services.payment.store import payables, payments, refunds
+from services.payment.store.leases import LEASE
 from services.payment.store.refunds import Planned
 from services.shared.failpoints import failpoint
 from services.shared.idempotency import RequestInProgress, check_fingerprint
-
-_LOOK_AFTER = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +146,7 @@ def _minor(payment: Payment, amount: Money | None) -> int | None:
 async def _add(
     session: AsyncSession, refund_id: UUID, ask: AskRefund, payment: Payment, *, minor: int, at: datetime
 ) -> None:
-    planned = Planned(id=refund_id, amount_minor=minor, reason=ask.reason, due_at=at + refunds.LEASE, at=at)
+    planned = Planned(id=refund_id, amount_minor=minor, reason=ask.reason, due_at=at + LEASE, at=at)
     await refunds.add(session, payment, planned)
 
 
@@ -171,19 +170,15 @@ async def _perform(till: Till, refund_id: UUID) -> Refund:
     try:
         return await returning.execute(till, refund_id, at=till.clock(), deadline=till.deadline())
     except OutcomeUnknown:
-        return await _promise(till, refund_id)
+        return await _leave_pending(till, refund_id)
     except CallInvalid as invalid:
         await returning.record_refused(till, refund_id, invalid.code, at=till.clock())
         raise RefundRefused(reason=invalid.code) from invalid
 
 
-async def _promise(till: Till, refund_id: UUID) -> Refund:
-    """Nobody knows yet: keep that the request is told so, which makes it a debt, and let the timer find out."""
+async def _leave_pending(till: Till, refund_id: UUID) -> Refund:
+    """Nobody knows yet: the request is told so, and the timer finds out."""
     failpoint("refund.unknown.before_promised")
     async with till.database.begin() as session:
-        payment, _ = await payments.lock(session, (await refunds.get(session, refund_id)).payment_id)
-        found = await refunds.get(session, refund_id)
-        if found.status is RefundStatus.PENDING and not found.is_promised:
-            await debts.promise(session, payment, refund_id, minor=found.amount_minor, at=till.clock())
-        await refunds.answer(session, refund_id, due_at=till.clock() + _LOOK_AFTER)
+        await returning.tell_pending(session, refund_id, at=till.clock())
         return await refunds.get(session, refund_id)

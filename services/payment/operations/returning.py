@@ -7,14 +7,15 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown, ProviderBroken
-from services.payment.domain.attempts import KEYS_HOLD, PROCESSING_ERROR, STICKY_TRIES
+from services.payment.domain.attempts import KEYS_HOLD, PROCESSING_ERROR
 from services.payment.domain.intents import ProviderRefund, RefundStatus
 from services.payment.domain.payables import Payable
 from services.payment.domain.payment import Payment
-from services.payment.domain.refunds import NOTHING_LEFT, Refund
+from services.payment.domain.refunds import NOTHING_LEFT, SURE_TRIES, Refund
 from services.payment.operations import debts
 from services.payment.operations.till import Till, until
 from services.payment.store import ledger, payments, refunds
+from services.payment.store.leases import LEASE, LOOK_AFTER
 from services.shared import outbox
 from services.shared.failpoints import failpoint
 
@@ -71,15 +72,15 @@ async def _retrieve(till: Till, reference: str) -> ProviderRefund:
 
 
 async def _call(till: Till, found: Refund, intent_id: str) -> ProviderRefund:
-    """Make it, or have the lost answer again. An error that sticks to the key is one once no such refund is listed."""
+    """Make it, or have the lost answer again. An error that sticks to the key may hide a refund that is listed."""
     key, refund_id = f"refund:{found.id}", str(found.id)
     failpoint("refund.reserved.before_call")
     try:
         return await till.provider.refund(intent_id, key=key, amount_minor=found.amount_minor, refund_id=refund_id)
     except ProviderBroken:
-        if found.tries < STICKY_TRIES:
+        made = await till.provider.find_refund(intent_id, refund_id=refund_id)
+        if made is None and found.tries < SURE_TRIES:
             raise
-    made = await till.provider.find_refund(intent_id, refund_id=refund_id)
     if made is None:
         raise CallInvalid(PROCESSING_ERROR, None)
     return made
@@ -101,6 +102,9 @@ async def _lock_payment_of(session: AsyncSession, refund_id: UUID) -> tuple[Paym
 async def _apply(
     session: AsyncSession, payment: Payment, payable: Payable, found: Refund, made: ProviderRefund, at: datetime
 ) -> None:
+    if found.provider_reference not in {None, made.id}:
+        log.error("refund.made_twice", refund_id=str(found.id), reference=made.id)
+        return
     if _is_old_news(found, made):
         return
     await refunds.save(session, found.id, status=made.status, reference=made.id, due_at=at + _PROVIDER_WORKS)
@@ -171,8 +175,25 @@ async def execute_one(till: Till, *, at: datetime) -> bool:
     try:
         await execute(till, refund_id, at=at, deadline=till.deadline())
     except OutcomeUnknown:
-        async with till.database.begin() as session:
-            await refunds.postpone(session, refund_id, now=at)
+        await _postpone(till, refund_id, at)
     except CallInvalid as invalid:
         await record_refused(till, refund_id, invalid.code, at=at)
     return True
+
+
+async def _postpone(till: Till, refund_id: UUID, at: datetime) -> None:
+    """Try again later. A request that began longer than a lease ago is dead: whoever asks again is told `pending`."""
+    async with till.database.begin() as session:
+        found = await refunds.get(session, refund_id)
+        if not found.is_answered and found.created_at <= at - LEASE:
+            await tell_pending(session, refund_id, at=at)
+        await refunds.postpone(session, refund_id, now=at)
+
+
+async def tell_pending(session: AsyncSession, refund_id: UUID, *, at: datetime) -> None:
+    """Keep that a refund's request is told `pending`, which makes it a debt."""
+    payment, _ = await _lock_payment_of(session, refund_id)
+    found = await refunds.get(session, refund_id)
+    if found.status is RefundStatus.PENDING and not found.is_promised:
+        await debts.promise(session, payment, refund_id, minor=found.amount_minor, at=at)
+    await refunds.answer(session, refund_id, due_at=at + LOOK_AFTER)

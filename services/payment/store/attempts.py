@@ -1,7 +1,7 @@
 """Attempts: found by their key, begun one at a time, settled together with their payment."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +9,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.domain.attempts import SUPERSEDED, Attempt
-from services.payment.domain.payables import PayableState
+from services.payment.domain.payables import FOLLOWED_AFTER, PayableState
 from services.payment.domain.payment import Payment
 from services.payment.store import rows
-
-LEASE = timedelta(seconds=30)
-"""For so long a process that works on something is left alone with it."""
+from services.payment.store.leases import LEASE
 
 _STANDING = """
 SELECT payment.*, payable.state, attempt.id AS attempt_id, attempt.n, attempt.payment_method,
@@ -60,7 +58,9 @@ WITH paid AS (
     UPDATE payment SET status = :status, captured_minor = :captured_minor, version = :version, updated_at = :at
     WHERE id = :payment_id
 ), closed AS (
-    UPDATE payable SET state = 'closed' WHERE order_id = :order_id AND :is_captured
+    UPDATE payable SET state = 'closed',
+        follow_at = CASE WHEN order_status IN ('pending', 'paid') THEN CAST(:follow_at AS timestamptz) END
+    WHERE order_id = :order_id AND :is_captured
 )
 UPDATE attempt SET
     status = CASE WHEN id = :attempt_id THEN :attempt_status ELSE 'declined' END,
@@ -76,8 +76,9 @@ UPDATE attempt SET due_at = :leased_until, tries = tries + 1 WHERE id = (
 ) RETURNING id, payment_id
 """)
 _POSTPONE = text("""
-UPDATE attempt SET due_at = CAST(:now AS timestamptz) + LEAST(interval '1 hour', make_interval(
-    secs => CASE status WHEN 'open' THEN 0.5 ELSE 60 END * power(2, LEAST(tries, 12))))
+UPDATE attempt SET is_answered = is_answered OR at <= CAST(:dead AS timestamptz),
+    due_at = CAST(:now AS timestamptz)
+        + pause_after(tries, CASE status WHEN 'open' THEN interval '0.5 seconds' ELSE interval '1 minute' END)
 WHERE id = :attempt_id AND status IN ('open', 'requires_action')
 """)
 _HURRY = text("""
@@ -159,6 +160,7 @@ async def settle(session: AsyncSession, standing: Standing, *, at: datetime, due
         "action_type": action.type if action else None,
         "action_url": action.url if action else None,
         "superseded": SUPERSEDED,
+        "follow_at": at + FOLLOWED_AFTER,
         "at": at,
         "due_at": due_at,
     }
@@ -176,8 +178,11 @@ async def take_due(session: AsyncSession, *, now: datetime) -> Row[Any] | None:
 
 
 async def postpone(session: AsyncSession, attempt_id: UUID, *, now: datetime) -> None:
-    """Look again later, with growing pauses; a customer who has to authenticate is given minutes."""
-    await session.execute(_POSTPONE, {"attempt_id": attempt_id, "now": now})
+    """Look again later, with growing pauses; a customer who has to authenticate is given minutes.
+
+    A request that began longer than a lease ago is dead: whoever asks again is told `pending`.
+    """
+    await session.execute(_POSTPONE, {"attempt_id": attempt_id, "now": now, "dead": now - LEASE})
 
 
 async def hurry(session: AsyncSession, payment_id: UUID, *, now: datetime) -> bool:

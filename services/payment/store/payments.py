@@ -1,7 +1,7 @@
 """Payments, read and locked."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,8 +11,8 @@ from services.payment.domain.payables import Payable
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import PaymentNotFound
 from services.payment.store import rows
+from services.payment.store.leases import LEASE
 
-_LEASE = timedelta(seconds=30)
 _FIND_OF_ORDER = text("SELECT * FROM payment WHERE order_id = :order_id")
 _FIND_BY_INTENT = text("SELECT * FROM payment WHERE intent_id = :intent_id")
 _GET = text("SELECT * FROM payment WHERE id = :payment_id")
@@ -23,7 +23,7 @@ SELECT payable.*, payment.intent_id, (
 FROM payable LEFT JOIN payment ON payment.order_id = payable.order_id WHERE payable.order_id = :order_id
 """)
 _LOCK = text("""
-SELECT payment.*, payable.state, payable.order_version, payable.order_status
+SELECT payment.*, payable.state, payable.order_version, payable.order_status, payable.is_cancelled
 FROM payable JOIN payment ON payment.order_id = payable.order_id WHERE payment.id = :payment_id FOR UPDATE
 """)
 _KEEP_INTENT = text("""
@@ -38,7 +38,7 @@ UPDATE payment SET status = :status, captured_minor = :captured_minor, refunded_
 _CANCEL_AT = text("UPDATE payment SET cancel_due_at = :now WHERE id = :payment_id")
 _TAKE_CANCELLATION = text("""
 UPDATE payment SET cancel_tries = cancel_tries + 1, cancel_due_at = CAST(:now AS timestamptz)
-    + GREATEST(:lease, LEAST(interval '1 hour', make_interval(secs => power(2, LEAST(cancel_tries, 12)))))
+    + GREATEST(:lease, pause_after(cancel_tries, interval '1 second'))
 WHERE id = (
     SELECT id FROM payment WHERE cancel_due_at <= :now ORDER BY cancel_due_at LIMIT 1 FOR UPDATE SKIP LOCKED
 ) RETURNING *
@@ -123,7 +123,7 @@ async def cancel_at(session: AsyncSession, payment_id: UUID, *, now: datetime) -
 
 async def take_cancellation(session: AsyncSession, *, now: datetime) -> Payment | None:
     """Lease the payment whose intent is longest due to be canceled."""
-    row = (await session.execute(_TAKE_CANCELLATION, {"now": now, "lease": _LEASE})).one_or_none()
+    row = (await session.execute(_TAKE_CANCELLATION, {"now": now, "lease": LEASE})).one_or_none()
     return rows.payment(row) if row else None
 
 

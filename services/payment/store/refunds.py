@@ -1,7 +1,7 @@
 """Refunds and the commands that asked for them."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,8 +11,7 @@ from services.payment.domain.intents import RefundStatus
 from services.payment.domain.payment import Payment
 from services.payment.domain.refunds import Pending, Refund
 from services.payment.store import rows
-
-LEASE = timedelta(seconds=30)
+from services.payment.store.leases import LEASE
 
 _FIND_COMMAND = text("""
 SELECT refund_command.fingerprint, refund.* FROM refund_command
@@ -34,13 +33,14 @@ ON CONFLICT (id) DO NOTHING RETURNING id
 _PENDING = text("""
 SELECT COALESCE(sum(amount_minor), 0)::bigint AS whole,
     COALESCE(sum(amount_minor) FILTER (WHERE is_promised), 0)::bigint AS promised
-FROM refund WHERE payment_id = :payment_id AND status = 'pending'
+FROM refund WHERE payment_id = :payment_id AND status = 'pending' AND id IS DISTINCT FROM CAST(:besides AS uuid)
 """)
 _PROMISE = text("UPDATE refund SET is_promised = true WHERE id = :refund_id")
 _GET = text("SELECT * FROM refund WHERE id = :refund_id")
 _LIST = text("SELECT * FROM refund WHERE payment_id = :payment_id ORDER BY created_at, id")
 _FIND_BY_REFERENCE = text("""
 SELECT * FROM refund WHERE provider_reference = :reference OR id = CAST(:refund_id AS uuid)
+ORDER BY provider_reference = :reference DESC NULLS LAST
 """)
 _SAVE = text("""
 UPDATE refund SET status = :status, provider_reference = COALESCE(provider_reference, :reference), due_at = :due_at
@@ -57,8 +57,7 @@ UPDATE refund SET tries = tries + 1, due_at = :leased_until WHERE id = (
 """)
 _HURRY = text("UPDATE refund SET due_at = :now, tries = 0 WHERE payment_id = :payment_id AND status = 'pending'")
 _POSTPONE = text("""
-UPDATE refund SET due_at = CAST(:now AS timestamptz) + LEAST(interval '1 hour', make_interval(
-    secs => 0.5 * power(2, LEAST(tries, 13))))
+UPDATE refund SET due_at = CAST(:now AS timestamptz) + pause_after(tries, interval '0.5 seconds')
 WHERE id = :refund_id AND status = 'pending'
 """)
 
@@ -105,9 +104,9 @@ async def add(session: AsyncSession, payment: Payment, planned: Planned) -> bool
     return (await session.execute(_ADD, values)).one_or_none() is not None
 
 
-async def pending_of(session: AsyncSession, payment_id: UUID) -> Pending:
-    """The refunds of a locked payment that are under way."""
-    row = (await session.execute(_PENDING, {"payment_id": payment_id})).one()
+async def pending_of(session: AsyncSession, payment_id: UUID, *, besides: UUID | None = None) -> Pending:
+    """The refunds of a locked payment that are under way, one of them left out."""
+    row = (await session.execute(_PENDING, {"payment_id": payment_id, "besides": besides})).one()
     return Pending(whole_minor=row.whole, promised_minor=row.promised)
 
 

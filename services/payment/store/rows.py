@@ -22,6 +22,7 @@ def payable(row: Row[Any]) -> Payable:
         state=PayableState(row.state),
         order_version=row.order_version,
         order_status=row.order_status,
+        is_cancelled=row.is_cancelled,
     )
 
 

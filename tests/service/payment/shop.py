@@ -18,6 +18,7 @@ from services.contracts.events import (
     OrderPaid,
     OrderPlaced,
     OrderReaddressed,
+    OrderRefunded,
     OrderShipped,
 )
 from services.contracts.money import Money
@@ -36,6 +37,7 @@ STATUS: dict[type[OrderEvent], str] = {
     OrderShipped: "shipped",
     OrderDelivered: "delivered",
     OrderCancelled: "cancelled",
+    OrderRefunded: "refunded",
 }
 PAYER = UUID("00000000-0000-4000-8000-00000000000a")
 
@@ -84,14 +86,14 @@ class Shop:
         )
         return await self.client.deliver(event)
 
-    def knows(self, order: Order, status: str = "pending") -> None:
+    def knows(self, order: Order, status: str = "pending", version: int = 1) -> None:
         """Let the order service answer for an order."""
         payable = PayableOrder(
             order_id=order.id,
             user_id=order.user_id,
             status=status,
             amount=Money.of(order.minor, "EUR"),
-            version=1,
+            version=version,
             expires_at=self.clock.now,
         )
         self.sidecar.reply("order", "GET", f"/internal/payables/{order.id}", lambda _: payable)

@@ -1,9 +1,10 @@
 """What is owed to customers: shown, paid again under another identity, and zero in the end."""
 
+import asyncio
 from typing import Any
 
-from services.contracts.events import OrderCancelled, OrderShipped
-from services.payment.clients.provider_double import Fault
+from services.contracts.events import OrderCancelled, OrderRefunded, OrderShipped
+from services.payment.clients.provider_double import Fault, Gate
 from services.payment.domain.intents import RefundStatus
 from services.payment.domain.refunds import MOST_TRIES
 from tests.service.payment.banks import DoubleBank
@@ -215,12 +216,27 @@ async def test_an_error_that_sticks_to_a_refunds_key_is_got_around_by_another_re
     double.provider.go_wrong("refund", Fault.ERROR_500)
     await shop.tell(order, OrderCancelled, 3)
 
-    for _ in range(6):
+    for _ in range(9):
         await shop.work(minutes=1)
 
     account = await shop.read(payment_id)
     assert [refund["status"] for refund in account["refunds"]] == ["failed", "succeeded"]
     assert await shop.ledger() == {}
+
+
+async def test_errors_of_less_than_a_minute_are_no_refusal(shop: Shop, double: DoubleBank) -> None:
+    order, payment_id = await shop.paid()
+    double.provider.go_wrong("refund", Fault.ERROR_500)
+    await shop.tell(order, OrderCancelled, 3)
+
+    for _ in range(58):
+        await shop.work(seconds=1)
+    within = (await shop.read(payment_id))["refunds"]
+    for _ in range(20):
+        await shop.work(seconds=1)
+
+    assert [refund["status"] for refund in within] == ["pending"]
+    assert [refund["status"] for refund in (await shop.read(payment_id))["refunds"]] == ["failed"]
 
 
 async def test_an_error_that_hides_a_refund_which_was_made_is_seen_through(shop: Shop, double: DoubleBank) -> None:
@@ -318,6 +334,73 @@ async def test_a_promised_refund_that_was_taken_for_refused_and_is_made_is_owed_
     found = await shop.read(payment_id)
     assert (found["status"], found["owed_amount"]["amount"], len(found["refunds"])) == ("refunded", "0.00", 1)
     assert await shop.ledger() == {}
+
+
+async def test_a_promised_refund_that_was_taken_for_refused_and_turns_up_pending_is_owed_once(
+    shop: Shop, double: DoubleBank
+) -> None:
+    payment_id = await shipped(shop, "pm_card_pendingRefund")
+    double.provider.go_wrong("refund", Fault.DROP_REQUEST)
+    promised = (await shop.refund(payment_id, "10.00")).json()
+    (account,) = double.provider.accounts.values()
+    account.given_back = 2500
+    await shop.work()
+    account.given_back = 0
+    (refused,) = (await shop.read(payment_id))["refunds"]
+
+    late = await double.provider.refund(account.intent.id, key="late", amount_minor=1000, refund_id=promised["id"])
+    about = {"status": "pending", "metadata": {"refund_id": promised["id"]}}
+    await shop.hear(event("refund.created", late.id, of="refund", **about))
+    await shop.work(days=1)
+    pending = await owed(shop, payment_id)
+    double.provider.change_refund(late.id, RefundStatus.SUCCEEDED)
+    await shop.work(days=1)
+
+    assert (refused["status"], pending, await owed(shop, payment_id)) == ("failed", "10.00", "0.00")
+    assert account.given_back == 1000
+    assert await shop.ledger() == {"stripe_clearing": 1500, "revenue": -1500}
+
+
+async def test_a_refund_that_fails_after_its_cancelled_order_was_refunded_is_made_again_by_itself(
+    shop: Shop, double: DoubleBank
+) -> None:
+    order, payment_id = await shop.paid()
+    part = (await shop.refund(payment_id, "10.00")).json()
+    await shop.tell(order, OrderCancelled, 3)
+    await shop.work()
+    await shop.tell(order, OrderRefunded, 4)
+
+    await fail(shop, double, part)
+    await shop.work(minutes=1)
+    await shop.work()
+
+    assert (await shop.read(payment_id))["status"] == "refunded"
+    assert await shop.ledger() == {}
+
+
+async def test_a_debt_stays_due_while_a_refund_that_may_be_refused_covers_it(shop: Shop, double: DoubleBank) -> None:
+    payment_id = await shipped(shop)
+    double.provider.go_wrong("refund", Fault.ERROR_500)
+    await shop.refund(payment_id, "10.00")
+    while (await shop.read(payment_id))["refunds"][0]["status"] == "pending":
+        await shop.work(seconds=30)
+    double.provider.gates["refund"] = gate = Gate()
+    again = asyncio.create_task(shop.refund(payment_id, "10.00", key="r2"))
+    await gate.reached.wait()
+    (account,) = double.provider.accounts.values()
+    account.given_back = 2500
+
+    await shop.client.rows("UPDATE payment SET debt_due_at = now() - interval '1 day'")
+    del double.provider.gates["refund"]
+    await shop.work()
+    gate.open()
+    refused = await again
+    account.given_back = 0
+    await shop.work(minutes=15)
+    await shop.work()
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "refund-refused")
+    assert (account.given_back, await owed(shop, payment_id)) == (1000, "0.00")
 
 
 async def test_a_refund_that_fails_in_its_first_answer_is_a_debt(shop: Shop, double: DoubleBank) -> None:

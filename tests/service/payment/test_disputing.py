@@ -131,6 +131,25 @@ async def test_a_lost_dispute_is_won_by_an_appeal(shop: Shop, double: DoubleBank
     assert await shop.ledger() == WON
 
 
+async def test_the_money_of_a_cancelled_order_goes_back_once_its_lost_dispute_is_won_by_an_appeal(
+    shop: Shop, double: DoubleBank
+) -> None:
+    payment_id, reference = await cancelled_under_dispute(shop, double)
+    double.provider.close_dispute(reference, DisputeStatus.LOST)
+    await hear(shop, reference)
+    for _ in range(3):
+        await shop.work(days=1)
+
+    double.provider.close_dispute(reference, DisputeStatus.WON)
+    await hear(shop, reference)
+    await hear(shop, reference)
+
+    account = await shop.read(payment_id)
+    assert (account["status"], account["owed_amount"]["amount"]) == ("refunded", "0.00")
+    assert double.provider.count("refund") == 1
+    assert await shop.ledger() == {"stripe_fees": 1500, "stripe_clearing": -1500}
+
+
 async def test_an_inquiry_takes_nothing_and_does_not_keep_refunds_waiting(shop: Shop, double: DoubleBank) -> None:
     payment_id, intent_id = await shipped(shop)
     reference = double.provider.dispute(intent_id, status=DisputeStatus.INQUIRY)

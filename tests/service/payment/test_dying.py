@@ -5,11 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from services.contracts.events import OrderShipped
+from services.contracts.events import OrderCancelled, OrderShipped
+from services.payment.app import spare_timers, timers
 from services.payment.clients.provider_double import Fault, Gate
 from services.payment.domain.intents import Intent, IntentStatus, RefundStatus
 from services.payment.operations import recording, returning
 from services.payment.operations.till import Till
+from tests.conditions import eventually
 from tests.service.payment.banks import DoubleBank
 from tests.service.payment.shop import Shop
 
@@ -29,6 +31,63 @@ async def test_a_payment_interrupted_anywhere_is_one_charge_in_the_end(shop: Sho
 
 
 @pytest.mark.parametrize("gate", ["confirm", "confirm.answer"])
+async def test_a_payment_whose_request_died_is_told_as_pending_while_the_provider_is_away(
+    shop: Shop, double: DoubleBank
+) -> None:
+    order = await shop.order()
+    await shop.dying_at("confirm.answer", order)
+    double.provider.go_wrong("retrieve", Fault.DROP_REQUEST)
+    shop.be_impatient(wait_seconds=0.1)
+
+    before = await shop.pay(order)
+    await shop.work(seconds=31)
+    after = await shop.pay(order)
+    await shop.work()
+
+    assert (before.status_code, before.json()["type"]) == (409, "request-in-progress")
+    assert (after.status_code, after.headers["Idempotent-Replayed"]) == (202, "true")
+    assert (await shop.pay(order)).status_code == 201
+
+
+async def test_a_refund_whose_request_died_is_told_as_pending_and_owed_while_the_provider_is_away(
+    shop: Shop, double: DoubleBank
+) -> None:
+    order, payment_id = await shop.paid()
+    await shop.tell(order, OrderShipped, 3)
+    await shop.dying_refund_at("refund", payment_id)
+    double.provider.go_wrong("refund", Fault.DROP_REQUEST)
+    shop.be_impatient(wait_seconds=0.1)
+
+    before = await shop.refund(payment_id, "10.00")
+    await shop.work(seconds=31)
+    after = await shop.refund(payment_id, "10.00")
+    owed = (await shop.read(payment_id))["owed_amount"]["amount"]
+    await shop.work()
+
+    assert (before.status_code, before.json()["type"]) == (409, "request-in-progress")
+    assert (after.status_code, after.json()["status"], owed) == (201, "pending", "10.00")
+    assert (await shop.refund(payment_id, "10.00")).json()["status"] == "succeeded"
+    assert await shop.ledger() == {"stripe_clearing": 1500, "revenue": -1500}
+
+
+async def test_refunds_do_not_wait_for_one_that_the_provider_does_not_answer(shop: Shop, double: DoubleBank) -> None:
+    for key in ("k1", "k2"):
+        order = await shop.order()
+        await shop.pay(order, key=key)
+        await shop.tell(order, OrderCancelled, 3)
+    gate = double.provider.gates["refund"] = Gate()
+    waiting = [asyncio.create_task(timer.run(shop.client.runtime)) for timer in [*timers, *spare_timers]]
+
+    async def both_asked() -> bool:
+        return double.provider.count("refund") == 2
+
+    await eventually(both_asked, seconds=3)
+    gate.open()
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
 async def test_a_payment_interrupted_for_a_day_is_not_confirmed_again(
     shop: Shop, double: DoubleBank, gate: str
 ) -> None:

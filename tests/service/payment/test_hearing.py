@@ -11,7 +11,7 @@ import stripe
 
 from services.contracts.events import OrderShipped
 from services.payment.clients.provider_double import Fault
-from services.payment.domain.intents import RefundStatus
+from services.payment.domain.intents import ProviderRefund, RefundStatus
 from tests.service.payment.banks import WEBHOOK_SECRET, DoubleBank, StandIn
 from tests.service.payment.shop import Shop
 
@@ -209,6 +209,46 @@ async def test_a_refund_that_the_provider_does_not_know_is_left_alone(shop: Shop
     await shop.work()
 
     assert (await shop.read(payment_id))["refunds"][0]["status"] == "succeeded"
+
+
+async def test_another_refund_of_the_providers_that_bears_our_id_does_not_fail_ours(
+    shop: Shop, double: DoubleBank
+) -> None:
+    order, payment_id = await shop.paid()
+    await shop.tell(order, OrderShipped, 3)
+    refund = (await shop.refund(payment_id, "10.00")).json()
+    (account,) = double.provider.accounts.values()
+    account.refunds["other"] = ProviderRefund(id="re_other", status=RefundStatus.FAILED)
+
+    about = {"status": "failed", "metadata": {"refund_id": refund["id"]}}
+    await shop.hear(event("refund.failed", "re_other", of="refund", **about))
+    await shop.work()
+
+    found = await shop.read(payment_id)
+    assert (found["refunds"][0]["status"], found["refunded_amount"]["amount"]) == ("succeeded", "10.00")
+    assert await shop.fact_types() == ["payment.succeeded", "payment.refunded"]
+
+
+async def test_nothing_of_an_event_that_tells_who_the_customer_is_is_kept(shop: Shop) -> None:
+    billing = {"billing_details": {"email": "ada@example.com"}, "receipt_email": "ada@example.com"}
+
+    await shop.hear(event("charge.succeeded", "ch_1", of="charge", **billing))
+
+    (kept,) = await shop.client.rows("SELECT to_jsonb(webhook_event)::text AS row FROM webhook_event")
+    assert "ada" not in kept["row"]
+
+
+async def test_events_that_were_done_with_are_forgotten_after_a_month(shop: Shop, double: DoubleBank) -> None:
+    await shop.hear(event("balance.available", "", of="balance"))
+    await shop.hear(event("charge.dispute.created", "du_unheard", of="dispute"))
+    double.provider.go_wrong("retrieve", Fault.DROP_REQUEST, times=1000)
+
+    await shop.work(days=29)
+    after_29_days = await shop.client.rows("SELECT type FROM webhook_event ORDER BY type")
+    await shop.work(days=2)
+
+    assert [kept["type"] for kept in after_29_days] == ["balance.available", "charge.dispute.created"]
+    assert await shop.client.rows("SELECT type FROM webhook_event") == [{"type": "charge.dispute.created"}]
 
 
 async def test_an_event_about_something_else_is_kept_and_done_with(shop: Shop) -> None:

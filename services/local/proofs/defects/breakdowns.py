@@ -161,9 +161,9 @@ _ASKED_SOON = Edit(
 )
 
 _LOOKED_AFTER_LATE = Edit(
-    file="services/payment/operations/paying.py",
-    old="_LOOK_AFTER = timedelta(seconds=0.5)",
-    new="_LOOK_AFTER = timedelta(seconds=10)",
+    file="services/payment/store/leases.py",
+    old="LOOK_AFTER = timedelta(seconds=0.5)",
+    new="LOOK_AFTER = timedelta(seconds=10)",
 )
 
 LOSE_THE_ANSWER = Journey(act=lose_the_answer, later=timedelta(minutes=2))

@@ -23,9 +23,9 @@ _GUESS_THAT_IT_FAILED = (
     ),
     Edit(
         file=_PAYING,
-        old="from services.payment.domain.payables import Payable, state_of\n",
+        old="from services.payment.domain.payment import Payment, payment_id_of\n",
         new="from services.payment.domain.intents import Intent, IntentStatus\n"
-        "from services.payment.domain.payables import Payable, state_of\n",
+        "from services.payment.domain.payment import Payment, payment_id_of\n",
     ),
 )
 KEEP_A_LATE_SUCCESS = Edit(
