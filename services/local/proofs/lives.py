@@ -90,7 +90,7 @@ async def _begin(till: Till, life: Life, method: str) -> None:
         id=uuid4(), user_id=life.order_id, order_id=life.order_id, payment_method=method, fingerprint=life.order_id.hex
     )
     paid = await paying.pay(till, command, at=till.clock())
-    life.intent_id = str(paid.standing.payment.intent_id)
+    life.intent_id = str(paid.tried.payment.intent_id)
 
 
 async def _pay_for_a_slow_bank(till: Till, _: ProviderDouble, life: Life) -> None:

@@ -46,11 +46,11 @@ async def pay(  # noqa: PLR0913, PLR0917 - what a command that moves money needs
         fingerprint=fingerprint,
     )
     paid = await paying.pay(till, command, at=now)
-    if paid.standing.attempt.status is not AttemptStatus.SUCCEEDED:
+    if paid.tried.attempt.status is not AttemptStatus.SUCCEEDED:
         response.status_code = HTTPStatus.ACCEPTED
     if paid.is_replay:
         response.headers.update(REPLAYED)
-    return PaymentShape.of(paid.standing.payment, paid.standing.attempt)
+    return PaymentShape.of(paid.tried.payment, paid.tried.attempt)
 
 
 @router.get("/payments/{payment_id}", summary="Read a payment")

@@ -15,7 +15,7 @@ from services.payment.domain.payment import Payment
 from services.payment.operations import debts, recording
 from services.payment.operations.till import Till
 from services.payment.store import attempts, payables, payments
-from services.payment.store.attempts import Standing
+from services.payment.store.attempts import PaymentAttempt
 from services.shared.failpoints import failpoint
 
 
@@ -60,12 +60,12 @@ async def close(till: Till, order_id: UUID, asked: CloseAsked, *, at: datetime) 
     return closed
 
 
-async def _waiting(till: Till, order_id: UUID) -> Standing | None:
+async def _waiting(till: Till, order_id: UUID) -> PaymentAttempt | None:
     async with till.database.begin() as session:
         payment = await payments.find_of_order(session, order_id)
-        standing = await attempts.find_awaited(session, payment.id) if payment is not None else None
-    is_waiting = standing is not None and standing.attempt.status is AttemptStatus.REQUIRES_ACTION
-    return standing if is_waiting else None
+        tried = await attempts.find_awaited(session, payment.id) if payment is not None else None
+    is_waiting = tried is not None and tried.attempt.status is AttemptStatus.REQUIRES_ACTION
+    return tried if is_waiting else None
 
 
 async def _close(session: AsyncSession, order_id: UUID, asked: CloseAsked) -> Closed:

@@ -20,7 +20,7 @@ from services.payment.domain.payment import Payment, payment_id_of
 from services.payment.operations import recording
 from services.payment.operations.till import Till, until
 from services.payment.store import attempts, payables, payments
-from services.payment.store.attempts import Beginning, Standing
+from services.payment.store.attempts import NewAttempt, PaymentAttempt
 from services.payment.store.leases import LOOK_AFTER
 from services.payment.store.payments import Outlook
 from services.shared.failpoints import failpoint
@@ -44,7 +44,7 @@ class Pay:
 class Paid:
     """What is answered to a command, and whether it was answered before."""
 
-    standing: Standing
+    tried: PaymentAttempt
     is_replay: bool
 
 
@@ -76,22 +76,22 @@ async def pay(till: Till, command: Pay, *, at: datetime) -> Paid:
     return _answer(known, is_replay=True)
 
 
-async def _look(till: Till, command: Pay) -> tuple[Standing | None, Outlook | None]:
+async def _look(till: Till, command: Pay) -> tuple[PaymentAttempt | None, Outlook | None]:
     """The command's attempt once its outcome can be told, else what is known of the order."""
 
-    async def look() -> tuple[bool, tuple[Standing | None, Outlook | None]]:
+    async def look() -> tuple[bool, tuple[PaymentAttempt | None, Outlook | None]]:
         async with till.database.read() as session:
-            standing = await attempts.find(session, command.id)
-            if standing is None or standing.attempt.status is AttemptStatus.FAILED:
+            tried = await attempts.find(session, command.id)
+            if tried is None or tried.attempt.status is AttemptStatus.FAILED:
                 return False, (None, await payments.look(session, command.order_id))
-        check_fingerprint(standing.attempt.fingerprint, command.fingerprint)
-        is_running = standing.attempt.status is AttemptStatus.OPEN and not standing.attempt.is_answered
-        return is_running, (standing, None)
+        check_fingerprint(tried.attempt.fingerprint, command.fingerprint)
+        is_running = tried.attempt.status is AttemptStatus.OPEN and not tried.attempt.is_answered
+        return is_running, (tried, None)
 
     return await till.settled(look)
 
 
-async def _attempt(till: Till, command: Pay, found: Outlook | None, at: datetime) -> Standing:
+async def _attempt(till: Till, command: Pay, found: Outlook | None, at: datetime) -> PaymentAttempt:
     deadline = till.deadline()
     outlook = await _payable(till, command, found)
     intent_id = outlook.intent_id or await _open_intent(till, outlook, deadline)
@@ -118,14 +118,14 @@ async def _ask_for_order(till: Till, order_id: UUID) -> Outlook:
     async with till.database.begin() as session:
         await payables.add(session, payable)
     failpoint("payable.kept.before_intent")
-    return Outlook(payable=payable, intent_id=None, settled=0)
+    return Outlook(payable=payable, intent_id=None, ended=0)
 
 
 async def _open_intent(till: Till, outlook: Outlook, deadline: float) -> str | None:
     """The id of a new, unconfirmed intent: no money can move by it yet. None when the provider does not answer."""
     payable = outlook.payable
     payment_id = payment_id_of(payable.order_id)
-    key, metadata = intent_key(payable.order_id, outlook.settled), intent_metadata(payable.order_id, payment_id)
+    key, metadata = intent_key(payable.order_id, outlook.ended), intent_metadata(payable.order_id, payment_id)
     call = till.provider.create(
         key=key, amount_minor=payable.amount_minor, currency=payable.currency, metadata=metadata
     )
@@ -139,9 +139,9 @@ async def _open_intent(till: Till, outlook: Outlook, deadline: float) -> str | N
     return intent.id
 
 
-def intent_key(order_id: UUID, settled: int) -> str:
+def intent_key(order_id: UUID, ended: int) -> str:
     """The key that an order's intent is created under; another one after attempts that never got an intent."""
-    return f"pi:{order_id}:{settled}" if settled else f"pi:{order_id}"
+    return f"pi:{order_id}:{ended}" if ended else f"pi:{order_id}"
 
 
 def intent_metadata(order_id: UUID, payment_id: UUID) -> dict[str, str]:
@@ -149,11 +149,11 @@ def intent_metadata(order_id: UUID, payment_id: UUID) -> dict[str, str]:
     return {"order_id": str(order_id), "payment_id": str(payment_id)}
 
 
-async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) -> Standing:
+async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) -> PaymentAttempt:
     async with till.database.begin() as session:
         payable = await payables.lock(session, command.order_id)
         if payable is not None and payable.is_open:
-            beginning = Beginning(
+            new = NewAttempt(
                 attempt_id=command.id,
                 payment_id=payment_id_of(payable.order_id),
                 order_id=payable.order_id,
@@ -165,7 +165,7 @@ async def _begin(till: Till, command: Pay, intent_id: str | None, at: datetime) 
                 fingerprint=command.fingerprint,
                 at=at,
             )
-            begun = await attempts.begin(session, beginning)
+            begun = await attempts.begin(session, new)
             if begun is None:
                 raise _Overtaken
             failpoint("attempt.opened.before_commit")
@@ -187,7 +187,7 @@ def _closed(payment: Payment | None) -> OrderAlreadyPaid | OrderNotPayable:
     return OrderAlreadyPaid() if payment is not None and payment.is_captured else OrderNotPayable()
 
 
-async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float) -> Standing:
+async def _confirm(till: Till, begun: PaymentAttempt, intent_id: str, deadline: float) -> PaymentAttempt:
     attempt = begun.attempt
     key = confirmation_key(begun.payment.order_id, attempt.n)
     try:
@@ -198,9 +198,9 @@ async def _confirm(till: Till, begun: Standing, intent_id: str, deadline: float)
         await recording.record_invalid(till, attempt.id, invalid.code, at=till.clock())
         raise _invalid(invalid) from invalid
     failpoint("attempt.confirmed.before_recorded")
-    standing = await recording.record(till, attempt.id, intent, at=till.clock())
+    tried = await recording.record(till, attempt.id, intent, at=till.clock())
     failpoint("attempt.recorded.before_answered")
-    return await _leave_open(till, standing) if standing.attempt.status is AttemptStatus.OPEN else standing
+    return await _leave_open(till, tried) if tried.attempt.status is AttemptStatus.OPEN else tried
 
 
 def confirmation_key(order_id: UUID, n: int) -> str:
@@ -212,19 +212,19 @@ def _invalid(invalid: CallInvalid) -> InvalidPaymentMethod | PaymentRefused:
     return InvalidPaymentMethod() if invalid.param == _PAYMENT_METHOD else PaymentRefused(reason=invalid.code)
 
 
-async def _leave_open(till: Till, standing: Standing) -> Standing:
+async def _leave_open(till: Till, tried: PaymentAttempt) -> PaymentAttempt:
     """Nobody knows yet: keep that the request is told so, and let the timer find out."""
     failpoint("attempt.unknown.before_kept")
     async with till.database.begin() as session:
-        await attempts.answer(session, standing.attempt.id, due_at=till.clock() + LOOK_AFTER)
-        return await attempts.lock(session, standing.attempt.id)
+        await attempts.answer(session, tried.attempt.id, due_at=till.clock() + LOOK_AFTER)
+        return await attempts.lock(session, tried.attempt.id)
 
 
-def _answer(standing: Standing, *, is_replay: bool) -> Paid:
-    payment, attempt = standing.payment, standing.attempt
+def _answer(tried: PaymentAttempt, *, is_replay: bool) -> Paid:
+    payment, attempt = tried.payment, tried.attempt
     if attempt.status is AttemptStatus.DECLINED:
         extra = {"payment_id": str(payment.id), "decline_code": attempt.decline_code}
         raise PaymentNotDone(extra=extra, headers=REPLAYED if is_replay else {})
     if attempt.status is AttemptStatus.FAILED:
         raise _closed(payment)
-    return Paid(standing=standing, is_replay=is_replay)
+    return Paid(tried=tried, is_replay=is_replay)

@@ -13,7 +13,7 @@ from services.payment.domain.payment import Payment
 from services.payment.operations import debts
 from services.payment.operations.till import Till
 from services.payment.store import attempts, ledger, payables, payments
-from services.payment.store.attempts import Standing
+from services.payment.store.attempts import PaymentAttempt
 from services.shared import outbox
 from services.shared.failpoints import failpoint
 
@@ -22,17 +22,17 @@ _CUSTOMER_SECONDS = timedelta(seconds=60)
 log = structlog.get_logger()
 
 
-async def record(till: Till, attempt_id: UUID, intent: Intent, *, at: datetime) -> Standing:
+async def record(till: Till, attempt_id: UUID, intent: Intent, *, at: datetime) -> PaymentAttempt:
     """Record an intent for an attempt; an attempt that has its outcome keeps it. Answers how it stands then.
 
     A success is recorded in any case: the provider has the money.
     """
     async with till.database.begin() as session:
-        standing = await attempts.lock(session, attempt_id)
-        if not standing.attempt.is_awaited:
-            await _take_missed(session, standing.payment, intent, is_payable=standing.is_payable, at=at)
-            return standing
-        recorded = await _apply(session, standing, intent, at)
+        tried = await attempts.lock(session, attempt_id)
+        if not tried.attempt.is_awaited:
+            await _take_missed(session, tried.payment, intent, is_payable=tried.is_payable, at=at)
+            return tried
+        recorded = await _apply(session, tried, intent, at)
         failpoint("attempt.recorded.before_commit")
         return recorded
 
@@ -57,41 +57,41 @@ async def _take_missed(
     await _book_capture(session, payment, is_payable=is_payable, at=at)
 
 
-async def record_invalid(till: Till, attempt_id: UUID, code: str, *, at: datetime) -> Standing:
+async def record_invalid(till: Till, attempt_id: UUID, code: str, *, at: datetime) -> PaymentAttempt:
     """Record that the provider refused an attempt as invalid: nothing was tried.
 
     Its key runs again, unless it was told `pending`: then it was declined with this code.
     """
     async with till.database.begin() as session:
-        standing = await attempts.lock(session, attempt_id)
-        if not standing.attempt.is_awaited:
-            return standing
-        if standing.payment.is_captured:
-            return await _end(session, standing, AttemptStatus.FAILED, at)
-        if standing.attempt.is_answered:
-            return await _decline(session, standing, code, at)
-        return await _give_up(session, standing, at)
+        tried = await attempts.lock(session, attempt_id)
+        if not tried.attempt.is_awaited:
+            return tried
+        if tried.payment.is_captured:
+            return await _end(session, tried, AttemptStatus.FAILED, at)
+        if tried.attempt.is_answered:
+            return await _decline(session, tried, code, at)
+        return await _give_up(session, tried, at)
 
 
-async def _apply(session: AsyncSession, standing: Standing, intent: Intent, at: datetime) -> Standing:
-    if standing.payment.is_captured:
-        return await _end(session, standing, AttemptStatus.FAILED, at)
+async def _apply(session: AsyncSession, tried: PaymentAttempt, intent: Intent, at: datetime) -> PaymentAttempt:
+    if tried.payment.is_captured:
+        return await _end(session, tried, AttemptStatus.FAILED, at)
     if intent.status is IntentStatus.SUCCEEDED:
-        return await _succeed(session, standing, intent, at)
-    if standing.is_overtaken or intent.status in UNSETTLED:
-        return standing
+        return await _succeed(session, tried, intent, at)
+    if tried.is_overtaken or intent.status in UNSETTLED:
+        return tried
     if intent.status is IntentStatus.REQUIRES_ACTION:
-        return await _await_customer(session, standing, intent, at)
+        return await _await_customer(session, tried, intent, at)
     if intent.status is IntentStatus.CANCELED:
-        return await _give_up(session, standing, at)
-    return await _decline(session, standing, intent.decline_code or PROCESSING_ERROR, at)
+        return await _give_up(session, tried, at)
+    return await _decline(session, tried, intent.decline_code or PROCESSING_ERROR, at)
 
 
-async def _succeed(session: AsyncSession, standing: Standing, intent: Intent, at: datetime) -> Standing:
-    payment = standing.payment
+async def _succeed(session: AsyncSession, tried: PaymentAttempt, intent: Intent, at: datetime) -> PaymentAttempt:
+    payment = tried.payment
     outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))
-    recorded = await _end(session, standing, AttemptStatus.SUCCEEDED, at)
-    await _book_capture(session, payment, is_payable=standing.is_payable, at=at)
+    recorded = await _end(session, tried, AttemptStatus.SUCCEEDED, at)
+    await _book_capture(session, payment, is_payable=tried.is_payable, at=at)
     return recorded
 
 
@@ -101,42 +101,40 @@ async def _book_capture(session: AsyncSession, payment: Payment, *, is_payable: 
         await debts.add_automatic(session, payment, at=at)
 
 
-async def _await_customer(session: AsyncSession, standing: Standing, intent: Intent, at: datetime) -> Standing:
-    attempt, action = standing.attempt, intent.next_action
+async def _await_customer(session: AsyncSession, tried: PaymentAttempt, intent: Intent, at: datetime) -> PaymentAttempt:
+    attempt, action = tried.attempt, intent.next_action
     if attempt.status is AttemptStatus.REQUIRES_ACTION:
-        return standing
-    outbox.add(session, standing.payment.await_customer(attempt=attempt.n, at=at))
+        return tried
+    outbox.add(session, tried.payment.await_customer(attempt=attempt.n, at=at))
     waiting = replace(
         attempt,
         status=AttemptStatus.REQUIRES_ACTION,
         action_type=action.type if action else None,
         action_url=action.url if action else None,
     )
-    return await _keep(session, replace(standing, attempt=waiting), at)
+    return await _keep(session, replace(tried, attempt=waiting), at)
 
 
-async def _decline(session: AsyncSession, standing: Standing, code: str, at: datetime) -> Standing:
-    outbox.add(session, standing.payment.decline(attempt=standing.attempt.n, code=code, at=at))
-    return await _end(session, standing, AttemptStatus.DECLINED, at, code=code)
+async def _decline(session: AsyncSession, tried: PaymentAttempt, code: str, at: datetime) -> PaymentAttempt:
+    outbox.add(session, tried.payment.decline(attempt=tried.attempt.n, code=code, at=at))
+    return await _end(session, tried, AttemptStatus.DECLINED, at, code=code)
 
 
-async def _give_up(session: AsyncSession, standing: Standing, at: datetime) -> Standing:
+async def _give_up(session: AsyncSession, tried: PaymentAttempt, at: datetime) -> PaymentAttempt:
     """End without a fact: either nothing was tried, or whoever gave the order up tells of it."""
-    standing.payment.give_up()
-    was_answered = standing.attempt.is_answered or standing.attempt.status is AttemptStatus.REQUIRES_ACTION
+    tried.payment.give_up()
+    was_answered = tried.attempt.is_answered or tried.attempt.status is AttemptStatus.REQUIRES_ACTION
     if was_answered:
-        return await _end(session, standing, AttemptStatus.DECLINED, at, code=CANCELED)
-    return await _end(session, standing, AttemptStatus.FAILED, at)
+        return await _end(session, tried, AttemptStatus.DECLINED, at, code=CANCELED)
+    return await _end(session, tried, AttemptStatus.FAILED, at)
 
 
 async def _end(
-    session: AsyncSession, standing: Standing, status: AttemptStatus, at: datetime, *, code: str | None = None
-) -> Standing:
-    return await _keep(
-        session, replace(standing, attempt=replace(standing.attempt, status=status, decline_code=code)), at
-    )
+    session: AsyncSession, tried: PaymentAttempt, status: AttemptStatus, at: datetime, *, code: str | None = None
+) -> PaymentAttempt:
+    return await _keep(session, replace(tried, attempt=replace(tried.attempt, status=status, decline_code=code)), at)
 
 
-async def _keep(session: AsyncSession, standing: Standing, at: datetime) -> Standing:
-    await attempts.settle(session, standing, at=at, due_at=at + _CUSTOMER_SECONDS)
-    return standing
+async def _keep(session: AsyncSession, tried: PaymentAttempt, at: datetime) -> PaymentAttempt:
+    await attempts.settle(session, tried, at=at, due_at=at + _CUSTOMER_SECONDS)
+    return tried

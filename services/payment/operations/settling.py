@@ -12,7 +12,7 @@ from services.payment.operations import recording
 from services.payment.operations.paying import confirmation_key, intent_key, intent_metadata
 from services.payment.operations.till import Till
 from services.payment.store import attempts, payments
-from services.payment.store.attempts import Standing
+from services.payment.store.attempts import PaymentAttempt
 from services.shared.failpoints import failpoint
 
 
@@ -42,16 +42,16 @@ async def settle(till: Till, payment_id: UUID, *, at: datetime) -> bool:
     :raises OutcomeUnknown: the provider did not answer.
     """
     async with till.database.read() as session:
-        standing = await attempts.find_awaited(session, payment_id)
-    if standing is None:
+        tried = await attempts.find_awaited(session, payment_id)
+    if tried is None:
         return False
     try:
-        intent = await _find_out(till, standing, at)
+        intent = await _find_out(till, tried, at)
         failpoint("attempt.found_out.before_recorded")
     except CallInvalid as invalid:
-        await recording.record_invalid(till, standing.attempt.id, invalid.code, at=at)
+        await recording.record_invalid(till, tried.attempt.id, invalid.code, at=at)
     else:
-        await recording.record(till, standing.attempt.id, intent, at=at)
+        await recording.record(till, tried.attempt.id, intent, at=at)
     return True
 
 
@@ -65,29 +65,29 @@ async def catch_up(till: Till, payment: Payment, *, at: datetime) -> None:
     await recording.record_missed(till, payment.id, await till.provider.retrieve(payment.intent_id), at=at)
 
 
-async def _find_out(till: Till, standing: Standing, at: datetime) -> Intent:
-    intent_id = standing.payment.intent_id
+async def _find_out(till: Till, tried: PaymentAttempt, at: datetime) -> Intent:
+    intent_id = tried.payment.intent_id
     if intent_id is None:
-        return await _begin_again(till, standing, at)
+        return await _begin_again(till, tried, at)
     intent = await till.provider.retrieve(intent_id)
     if intent.status in FINAL | UNSETTLED:
         return intent
-    if not standing.is_payable:
+    if not tried.is_payable:
         return await till.provider.cancel(intent_id)
-    if standing.attempt.status is AttemptStatus.REQUIRES_ACTION or _is_too_old(standing, at):
+    if tried.attempt.status is AttemptStatus.REQUIRES_ACTION or _is_too_old(tried, at):
         return intent
-    return await _confirm_again(till, standing, intent_id)
+    return await _confirm_again(till, tried, intent_id)
 
 
-def _is_too_old(standing: Standing, at: datetime) -> bool:
+def _is_too_old(tried: PaymentAttempt, at: datetime) -> bool:
     """Whether the provider may have forgotten the attempt's key and would execute the same call once more."""
-    return at - standing.attempt.at > KEYS_HOLD
+    return at - tried.attempt.at > KEYS_HOLD
 
 
-async def _confirm_again(till: Till, standing: Standing, intent_id: str) -> Intent:
+async def _confirm_again(till: Till, tried: PaymentAttempt, intent_id: str) -> Intent:
     """The same call under the same key: it gives the answer that was lost, or executes what never arrived."""
-    attempt = standing.attempt
-    key = confirmation_key(standing.payment.order_id, attempt.n)
+    attempt = tried.attempt
+    key = confirmation_key(tried.payment.order_id, attempt.n)
     try:
         return await till.provider.confirm(intent_id, key=key, payment_method=attempt.payment_method)
     except ProviderBroken:
@@ -96,33 +96,33 @@ async def _confirm_again(till: Till, standing: Standing, intent_id: str) -> Inte
         return await till.provider.retrieve(intent_id)
 
 
-async def _begin_again(till: Till, standing: Standing, at: datetime) -> Intent:
+async def _begin_again(till: Till, tried: PaymentAttempt, at: datetime) -> Intent:
     """The attempt never got an intent, so nothing was confirmed: open one and go on, or let it be."""
-    if not standing.is_payable:
+    if not tried.is_payable:
         return Intent(id="", status=IntentStatus.CANCELED)
     try:
-        intent_id = await _open_again(till, standing, at)
+        intent_id = await _open_again(till, tried, at)
     except ProviderBroken:
-        if standing.attempt.tries < STICKY_TRIES:
+        if tried.attempt.tries < STICKY_TRIES:
             raise
         return Intent(id="", status=IntentStatus.REQUIRES_PAYMENT_METHOD, decline_code=PROCESSING_ERROR)
-    return await _confirm_again(till, standing, intent_id)
+    return await _confirm_again(till, tried, intent_id)
 
 
-async def _open_again(till: Till, standing: Standing, at: datetime) -> str:
-    payment = standing.payment
+async def _open_again(till: Till, tried: PaymentAttempt, at: datetime) -> str:
+    payment = tried.payment
     async with till.database.begin() as session:
         outlook = await payments.look(session, payment.order_id)
-    settled = outlook.settled if outlook is not None else 0
+    ended = outlook.ended if outlook is not None else 0
     intent = await till.provider.create(
-        key=intent_key(payment.order_id, settled),
+        key=intent_key(payment.order_id, ended),
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         metadata=intent_metadata(payment.order_id, payment.id),
     )
     failpoint("intent.opened_again.before_kept")
     async with till.database.begin() as session:
-        now = await attempts.lock(session, standing.attempt.id)
+        now = await attempts.lock(session, tried.attempt.id)
         if not now.attempt.is_awaited:
             raise _Ended
         kept = await payments.keep_intent(session, payment.id, intent.id, at=at)

@@ -14,16 +14,16 @@ from services.payment.domain.payment import Payment
 from services.payment.store import rows
 from services.payment.store.leases import LEASE
 
-_STANDING = """
+_ATTEMPT = """
 SELECT payment.*, payable.state, attempt.id AS attempt_id, attempt.n, attempt.payment_method,
     attempt.status AS attempt_status, attempt.fingerprint, attempt.decline_code, attempt.action_type,
     attempt.action_url, attempt.is_answered, attempt.tries AS attempt_tries, attempt.at
 FROM payable JOIN payment ON payment.order_id = payable.order_id JOIN attempt ON attempt.payment_id = payment.id
 """
-_FIND = text(_STANDING + "WHERE attempt.id = :attempt_id")
-_LOCK = text(_STANDING + "WHERE attempt.id = :attempt_id FOR UPDATE")
+_FIND = text(_ATTEMPT + "WHERE attempt.id = :attempt_id")
+_LOCK = text(_ATTEMPT + "WHERE attempt.id = :attempt_id FOR UPDATE")
 _FIND_AWAITED = text(
-    _STANDING
+    _ATTEMPT
     + "WHERE payment.id = :payment_id AND attempt.status IN ('open', 'requires_action') ORDER BY attempt.n DESC LIMIT 1"
 )
 _LIST = text("""
@@ -87,7 +87,7 @@ UPDATE attempt SET due_at = :now WHERE payment_id = :payment_id AND status IN ('
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class PaymentAttempt:
     """An attempt, its payment, and whether the order may still be paid."""
 
     payment: Payment
@@ -101,7 +101,7 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beginning:
+class NewAttempt:
     """What an attempt begins with; `intent_id` is None when the provider did not answer yet."""
 
     attempt_id: UUID
@@ -116,20 +116,22 @@ class Beginning:
     at: datetime
 
 
-async def find(session: AsyncSession, attempt_id: UUID) -> Standing | None:
+async def find(session: AsyncSession, attempt_id: UUID) -> PaymentAttempt | None:
     """How an attempt stands."""
-    return _standing((await session.execute(_FIND, {"attempt_id": attempt_id})).one_or_none())
+    return _found((await session.execute(_FIND, {"attempt_id": attempt_id})).one_or_none())
 
 
-async def find_awaited(session: AsyncSession, payment_id: UUID) -> Standing | None:
+async def find_awaited(session: AsyncSession, payment_id: UUID) -> PaymentAttempt | None:
     """The newest attempt of a payment whose outcome is still to come."""
-    return _standing((await session.execute(_FIND_AWAITED, {"payment_id": payment_id})).one_or_none())
+    return _found((await session.execute(_FIND_AWAITED, {"payment_id": payment_id})).one_or_none())
 
 
-async def lock(session: AsyncSession, attempt_id: UUID) -> Standing:
+async def lock(session: AsyncSession, attempt_id: UUID) -> PaymentAttempt:
     """How an attempt stands, locked with its payable and its payment."""
     row = (await session.execute(_LOCK, {"attempt_id": attempt_id})).one()
-    return Standing(payment=rows.payment(row), attempt=rows.attempt(row), is_payable=row.state == PayableState.OPEN)
+    return PaymentAttempt(
+        payment=rows.payment(row), attempt=rows.attempt(row), is_payable=row.state == PayableState.OPEN
+    )
 
 
 async def list_of(session: AsyncSession, payment_id: UUID) -> list[Attempt]:
@@ -137,15 +139,15 @@ async def list_of(session: AsyncSession, payment_id: UUID) -> list[Attempt]:
     return [rows.attempt(row) for row in await session.execute(_LIST, {"payment_id": payment_id})]
 
 
-async def begin(session: AsyncSession, beginning: Beginning) -> Standing | None:
+async def begin(session: AsyncSession, new: NewAttempt) -> PaymentAttempt | None:
     """Open the next attempt under its payable's lock; None when one is open or the key holds an answer."""
-    values = vars(beginning) | {"due_at": beginning.at + LEASE}
-    return _standing((await session.execute(_BEGIN, values)).one_or_none())
+    values = vars(new) | {"due_at": new.at + LEASE}
+    return _found((await session.execute(_BEGIN, values)).one_or_none())
 
 
-async def settle(session: AsyncSession, standing: Standing, *, at: datetime, due_at: datetime) -> None:
+async def settle(session: AsyncSession, tried: PaymentAttempt, *, at: datetime, due_at: datetime) -> None:
     """Keep an attempt and its payment as they stand now; an attempt that still waited for its customer gives way."""
-    payment, attempt = standing.payment, standing.attempt
+    payment, attempt = tried.payment, tried.attempt
     action = attempt.next_action
     values: dict[str, Any] = {
         "payment_id": payment.id,
@@ -191,7 +193,9 @@ async def hurry(session: AsyncSession, payment_id: UUID, *, now: datetime) -> bo
     return bool(result.all())
 
 
-def _standing(row: Row[Any] | None) -> Standing | None:
+def _found(row: Row[Any] | None) -> PaymentAttempt | None:
     if row is None:
         return None
-    return Standing(payment=rows.payment(row), attempt=rows.attempt(row), is_payable=row.state == PayableState.OPEN)
+    return PaymentAttempt(
+        payment=rows.payment(row), attempt=rows.attempt(row), is_payable=row.state == PayableState.OPEN
+    )

@@ -19,7 +19,7 @@ _GET = text("SELECT * FROM payment WHERE id = :payment_id")
 _LOOK = text("""
 SELECT payable.*, payment.intent_id, (
     SELECT count(*) FROM attempt WHERE attempt.payment_id = payment.id AND attempt.status <> 'open'
-) AS settled
+) AS ended
 FROM payable LEFT JOIN payment ON payment.order_id = payable.order_id WHERE payable.order_id = :order_id
 """)
 _LOCK = text("""
@@ -56,17 +56,17 @@ _CANCEL_DONE = text("UPDATE payment SET cancel_due_at = NULL WHERE id = :payment
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What is known before paying; `settled` counts the attempts so far when none of them had an intent."""
+    """What is known before paying; `ended` counts the attempts so far when none of them had an intent."""
 
     payable: Payable
     intent_id: str | None
-    settled: int
+    ended: int
 
 
 async def look(session: AsyncSession, order_id: UUID) -> Outlook | None:
     """What is known of an order that is to be paid."""
     row = (await session.execute(_LOOK, {"order_id": order_id})).one_or_none()
-    return Outlook(payable=rows.payable(row), intent_id=row.intent_id, settled=row.settled) if row else None
+    return Outlook(payable=rows.payable(row), intent_id=row.intent_id, ended=row.ended) if row else None
 
 
 async def get(session: AsyncSession, payment_id: UUID) -> Payment:

@@ -30,7 +30,6 @@ async def test_a_payment_interrupted_anywhere_is_one_charge_in_the_end(shop: Sho
     assert await shop.ledger() == {"stripe_clearing": 2500, "revenue": -2500}
 
 
-@pytest.mark.parametrize("gate", ["confirm", "confirm.answer"])
 async def test_a_payment_whose_request_died_is_told_as_pending_while_the_provider_is_away(
     shop: Shop, double: DoubleBank
 ) -> None:
@@ -88,6 +87,7 @@ async def test_refunds_do_not_wait_for_one_that_the_provider_does_not_answer(sho
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
+@pytest.mark.parametrize("gate", ["confirm", "confirm.answer"])
 async def test_a_payment_interrupted_for_a_day_is_not_confirmed_again(
     shop: Shop, double: DoubleBank, gate: str
 ) -> None:
@@ -286,12 +286,12 @@ async def test_a_refusal_of_an_open_attempt_leaves_the_success_of_an_older_one(s
     )
     double.provider.gates["confirm"].open()
     answer = await other
-    standing = await recording.record_invalid(
+    tried = await recording.record_invalid(
         shop.client.runtime.part(Till), still_open["id"], "resource_missing", at=shop.clock.now
     )
 
     assert (answer.status_code, answer.json()["type"]) == (409, "order-already-paid")
-    assert (standing.attempt.status, standing.payment.status) == ("failed", "succeeded")
+    assert (tried.attempt.status, tried.payment.status) == ("failed", "succeeded")
 
 
 async def test_an_attempt_waits_for_its_customer_however_often_it_is_asked_about(

@@ -104,8 +104,6 @@ async def test_an_intent_that_is_denied_has_an_unknown_outcome(provider: Provide
         await provider.retrieve("pi_nobodyknows")
     with pytest.raises(OutcomeUnknown):
         await provider.cancel("pi_nobodyknows")
-    with pytest.raises(OutcomeUnknown):
-        await provider.find_refund("pi_nobodyknows", refund_id=str(uuid4()))
 
 
 @both
@@ -314,6 +312,15 @@ async def test_what_the_provider_keeps_with_the_key_is_no_silence(answering: str
     async with stripe_provider.connect(api_key=API_KEY, address=answering, return_url=None, seconds=2) as provider:
         with pytest.raises(ProviderBroken):
             await provider.confirm("pi_1", key="k", payment_method="pm_card_visa")
+
+
+@pytest.mark.parametrize(
+    "answering", [(404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}})], indirect=True
+)
+async def test_refunds_of_an_intent_that_is_denied_are_no_answer(answering: str) -> None:
+    async with stripe_provider.connect(api_key=API_KEY, address=answering, return_url=None, seconds=2) as provider:
+        with pytest.raises(OutcomeUnknown):
+            await provider.find_refund("pi_1", refund_id=str(uuid4()))
 
 
 @pytest.mark.parametrize(

@@ -172,9 +172,9 @@ PAYMENTS = (
         edits=(
             Edit(
                 file=_RECORDING,
-                old="standing.payment\n"
+                old="tried.payment\n"
                 "    outbox.add(session, payment.succeed(captured_minor=intent.received_minor, at=at))",
-                new="standing.payment\n    payment.succeed(captured_minor=intent.received_minor, at=at)",
+                new="tried.payment\n    payment.succeed(captured_minor=intent.received_minor, at=at)",
             ),
         ),
         journey=journeys.BUY,
@@ -186,8 +186,8 @@ PAYMENTS = (
         edits=(
             Edit(
                 file=_RECORDING,
-                old="outbox.add(session, standing.payment.decline(attempt=standing.attempt.n, code=code, at=at))",
-                new="standing.payment.decline(attempt=standing.attempt.n, code=code, at=at)",
+                old="outbox.add(session, tried.payment.decline(attempt=tried.attempt.n, code=code, at=at))",
+                new="tried.payment.decline(attempt=tried.attempt.n, code=code, at=at)",
             ),
         ),
         journey=journeys.BE_DECLINED,
