@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -56,13 +57,22 @@ async def _reconciled(staff: Api) -> Any:  # noqa: ANN401 - JSON has no narrower
 def _show(report: dict[str, Any]) -> None:
     console.out.print(_sums(report["sums"]))
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report["compared"].items())
-    console.out.print(f"[dim]compared {counts}[/]", soft_wrap=True)
+    of_what = f" of what changed since {report['compared_since']}" if report["compared_since"] else ""
+    console.out.print(f"[dim]compared {counts}{of_what}[/]", soft_wrap=True)
+    if report["newest"]["id"] != report["id"]:
+        newer = f"the newest run is {_run(report['newest'])}; this is {_run(report)}"
+        console.out.print(f"[yellow]{newer}[/]", soft_wrap=True)
     for one in report["repaired"]:
         console.out.print(f"[green]repaired[/]  {_line(one['difference'], one)}", soft_wrap=True)
     for kind, differs in report["differences"].items():
         _show_class(kind, differs)
     verdict = "Orders, ledger and provider are equal." if report["is_equal"] else "Orders, ledger and provider differ."
     console.out.print(verdict)
+
+
+def _run(run: dict[str, Any]) -> str:
+    age = datetime.now(UTC) - datetime.fromisoformat(run["began_at"])
+    return f"{run['status']} and began {age.total_seconds():.0f} s ago"
 
 
 def _show_class(kind: str, differs: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from services.payment.settings import (
     OVERLAP_SECONDS,
     RECONCILIATION_PATIENCE_SECONDS,
     WEBHOOK_SECRET,
+    WHOLE_RECONCILIATION_SECONDS,
     PaymentSettings,
 )
 from services.shared import service
@@ -68,6 +69,7 @@ def create(start: Start, settings: PaymentSettings, connect: Connect | None = No
 def _pace(settings: PaymentSettings) -> Pace:
     return Pace(
         every=timedelta(seconds=settings.sidecart_reconciliation_seconds),
+        whole=timedelta(seconds=WHOLE_RECONCILIATION_SECONDS),
         overlap=timedelta(seconds=OVERLAP_SECONDS),
         grace=timedelta(seconds=settings.sidecart_reconciliation_grace_seconds),
         patience=timedelta(seconds=RECONCILIATION_PATIENCE_SECONDS),

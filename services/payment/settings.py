@@ -8,6 +8,8 @@ CALL_SECONDS = 8.0
 """After this long without an answer from the provider the outcome counts as unknown."""
 OVERLAP_SECONDS = 120.0
 """How much of the provider's balance is read again: its times are whole seconds, and may be told late."""
+WHOLE_RECONCILIATION_SECONDS = 86_400.0
+"""How often everything is compared, and not only what changed since the comparison before."""
 RECONCILIATION_PATIENCE_SECONDS = 7.0
 """How long a request waits for a reconciliation: less than the sidecar waits for the request."""
 

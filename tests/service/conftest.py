@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -59,19 +60,22 @@ def migrated(cluster: Cluster) -> Callable[[str], str]:
     return url_of
 
 
-@pytest.fixture
-def database_of(migrated: Callable[[str], str]) -> Callable[[str], str]:
-    """The address of a service's database, empty when the test first asks for it."""
-    emptied: set[str] = set()
+@pytest.fixture(scope="session")
+def emptied(migrated: Callable[[str], str]) -> Callable[[str], str]:
+    """The address of a service's database, which every call empties."""
 
     def url_of(service: str) -> str:
         url = migrated(service)
-        if service not in emptied:
-            emptied.add(service)
-            _empty(url.replace(f"{service}:test@", "postgres:test@"))
+        _empty(url.replace(f"{service}:test@", "postgres:test@"))
         return url
 
     return url_of
+
+
+@pytest.fixture
+def database_of(emptied: Callable[[str], str]) -> Callable[[str], str]:
+    """The address of a service's database, empty when the test first asks for it."""
+    return cache(emptied)
 
 
 def _empty(url: str) -> None:

@@ -34,7 +34,7 @@ _NO_EFFECTS = [
     *("webhook_event", "provider_movement", "reconciliation_run", "reconciliation_difference"),
 ]
 """What facts do not write: marks of what was handled, of logins, what the provider tells, and what timers keep."""
-_TIMERS = ["published_at", "next_check_at", "follow_at"]
+_TIMERS = ["published_at", "next_check_at", "follow_at", "changed_at"]
 _BY_FACTS: Mapping[str, LiteralString] = {
     "ledger_transaction": "kind NOT IN ('fee', 'payout')",
     "ledger_entry": """

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
 from services.contracts.money import MINOR_DIGITS
-from services.payment.domain.reconciliation import Difference, DifferenceClass, Subject, Sums
+from services.payment.domain.reconciliation import Difference, DifferenceClass, Run, RunStatus, Subject, Sums
 from services.payment.operations import reconciling
 from services.payment.operations.reconciling import Reconciler, Report
 from services.shared.database import Transaction
@@ -97,13 +97,31 @@ class RepairShape(DifferenceShape):
         return cls(difference=found.difference, **DifferenceShape.of(found).model_dump())
 
 
+class NewestShape(BaseModel):
+    """The run that was begun last, however it ended: when it is not this one, what is told here is as old as this."""
+
+    id: int
+    status: RunStatus
+    began_at: datetime
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """A run."""
+        return cls(id=run.id, status=run.status, began_at=run.began_at)
+
+
 class ReconciliationShape(BaseModel):
-    """The newest complete run; the period is told by the provider's clock."""
+    """The newest complete run; the period is told by the provider's clock.
+
+    It compared what had changed since `compared_since`, and what differed before; null: everything.
+    """
 
     id: int
     status: Literal["complete"] = "complete"
     began_at: datetime
     ended_at: datetime | None
+    newest: NewestShape
+    compared_since: datetime | None
     period_from: datetime | None
     period_to: datetime | None
     is_equal: bool
@@ -121,6 +139,8 @@ class ReconciliationShape(BaseModel):
             id=run.id,
             began_at=run.began_at,
             ended_at=run.ended_at,
+            newest=NewestShape.of(report.newest),
+            compared_since=run.compared_since,
             period_from=run.period_from,
             period_to=run.period_to,
             is_equal=not found.counts.keys() - {DifferenceClass.LATE},
@@ -157,7 +177,7 @@ async def get_latest_reconciliation(_: Staff, session: Transaction) -> Reconcili
 async def reconcile(
     _: Staff, reconciler: OwnReconciler, database: OwnDatabase, response: Response
 ) -> ReconciliationShape | RunningShape:
-    """Compare orders, ledger and provider, and repair what is safe to repair."""
+    """Compare everything that orders, ledger and provider have, and repair what is safe to repair."""
     if not await reconciler.now():
         response.status_code = HTTPStatus.ACCEPTED
         return RunningShape()

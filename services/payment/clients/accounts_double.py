@@ -33,6 +33,8 @@ class AccountsDouble:
         """Without any."""
         self.accounts: dict[str, Account] = {}
         self.balance = BalanceDouble()
+        self.settles_in: str | None = None
+        """The currency that disputes are settled in; None: their own."""
         self.numbers = count(1)
 
     def dispute(
@@ -55,7 +57,7 @@ class AccountsDouble:
     def withdraw(self, reference: str) -> None:
         """The provider takes the disputed money, and a fee."""
         dispute = self.found_dispute(reference)
-        funds = FundsMoved(amount_minor=dispute.amount_minor, fee_minor=_DISPUTE_FEE)
+        funds = self._funds(dispute, fee_minor=_DISPUTE_FEE)
         self._keep(replace(dispute, status=DisputeStatus.OPEN, withdrawn=funds))
         self._move(dispute, -funds.amount_minor, fee_minor=funds.fee_minor)
 
@@ -63,7 +65,7 @@ class AccountsDouble:
         """The bank decides; a dispute that is won brings the money back."""
         dispute = replace(self.found_dispute(reference), status=status)
         if status is DisputeStatus.WON and dispute.withdrawn is not None:
-            dispute = replace(dispute, reinstated=FundsMoved(amount_minor=dispute.amount_minor, fee_minor=0))
+            dispute = replace(dispute, reinstated=self._funds(dispute))
             self._move(dispute, dispute.amount_minor)
         self._keep(dispute)
 
@@ -77,6 +79,10 @@ class AccountsDouble:
             raise CallInvalid("resource_missing", "dispute")
         return found[0]
 
+    def _funds(self, dispute: ProviderDispute, *, fee_minor: int = 0) -> FundsMoved:
+        currency = self.settles_in or dispute.currency
+        return FundsMoved(amount_minor=dispute.amount_minor, fee_minor=fee_minor, currency=currency)
+
     def _keep(self, dispute: ProviderDispute) -> None:
         self.accounts[str(dispute.intent_id)].disputes[dispute.id] = dispute
 
@@ -85,7 +91,7 @@ class AccountsDouble:
             MovementKind.DISPUTE,
             amount_minor,
             fee_minor=fee_minor,
-            currency=dispute.currency,
+            currency=self.settles_in or dispute.currency,
             source=dispute.id,
             intent_id=dispute.intent_id,
         )

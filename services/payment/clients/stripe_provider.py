@@ -252,4 +252,6 @@ def _dispute(dispute: stripe.Dispute) -> ProviderDispute:
 
 
 def _moved(transaction: stripe.BalanceTransaction) -> tuple[bool, FundsMoved]:
-    return transaction.amount < 0, FundsMoved(amount_minor=abs(transaction.amount), fee_minor=transaction.fee)
+    currency = transaction.currency.upper()
+    funds = FundsMoved(amount_minor=abs(transaction.amount), fee_minor=transaction.fee, currency=currency)
+    return transaction.amount < 0, funds

@@ -72,10 +72,14 @@ class DisputeStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class FundsMoved:
-    """Money that a dispute took or brought back: positive minor units, and the provider's fee for it."""
+    """Money that a dispute took or brought back: positive minor units, and the provider's fee for it.
+
+    `currency` is the one that the provider settles in, which need not be the dispute's.
+    """
 
     amount_minor: int
     fee_minor: int
+    currency: str
 
 
 @dataclass(frozen=True, kw_only=True)

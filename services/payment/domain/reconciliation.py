@@ -74,6 +74,8 @@ class DifferenceClass(StrEnum):
     """It is recorded here and the provider did not move it."""
     AMOUNT = "amount"
     CURRENCY = "currency"
+    SETTLEMENT = "settlement"
+    """The provider's balance moved in another currency than the payment has: no sums can be compared."""
     STATE = "state"
     """An order, a payment or a refund says something else of itself than its money does."""
     DUPLICATE = "duplicate"
@@ -114,7 +116,7 @@ class Repairable:
     payment_id: UUID
     reference: str
     refund_id: UUID | None
-    given_minor: int
+    provider_minor: int
 
 
 class RunStatus(StrEnum):
@@ -138,12 +140,16 @@ class Sums:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run. The period is told by the provider's clock; without movements there is none."""
+    """One run. The period is told by the provider's clock; without movements there is none.
+
+    It compared what had changed since `compared_since`, and what differed; None: everything.
+    """
 
     id: int
     status: RunStatus
     began_at: datetime
     ended_at: datetime | None
+    compared_since: datetime | None
     period_from: datetime | None
     period_to: datetime | None
     counts: dict[str, int]

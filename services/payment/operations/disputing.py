@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.clients.provider import CallInvalid, OutcomeUnknown
 from services.payment.domain.disputes import DECIDED, FORMAL, MOVES, Dispute
-from services.payment.domain.intents import DisputeStatus, ProviderDispute
+from services.payment.domain.intents import DisputeStatus, FundsMoved, ProviderDispute
 from services.payment.domain.payment import Payment
 from services.payment.operations import debts, settling
 from services.payment.operations.till import Till
@@ -87,8 +87,17 @@ def _after(known: Dispute | None, made: ProviderDispute, payment_id: UUID, at: d
 async def _book_funds(session: AsyncSession, payment: Payment, made: ProviderDispute, at: datetime) -> None:
     for kind, funds in (("dispute_withdrawn", made.withdrawn), ("dispute_reinstated", made.reinstated)):
         if funds is not None:
-            minor, fee = funds.amount_minor, funds.fee_minor
-            await ledger.book(session, kind, payment, of=made.id, minor=minor, fee_minor=fee, at=at)
+            await _book(session, kind, payment, funds, of=made.id, fee_minor=funds.fee_minor, at=at)
+
+
+async def _book(  # noqa: PLR0913 - a movement has so many sides
+    session: AsyncSession, kind: str, payment: Payment, funds: FundsMoved, *, of: str, at: datetime, fee_minor: int = 0
+) -> None:
+    """Never one currency's minor units as another's: reconciliation tells of what was settled in a foreign one."""
+    if funds.currency != payment.currency:
+        log.error("dispute.settled_in_another_currency", dispute_id=of, currency=funds.currency)
+        return
+    await ledger.book(session, kind, payment, of=of, minor=funds.amount_minor, fee_minor=fee_minor, at=at)
 
 
 async def _move(session: AsyncSession, payment: Payment, known: Dispute | None, dispute: Dispute, at: datetime) -> None:
@@ -110,9 +119,8 @@ async def _book_outcome(
     """What a lost dispute holds is gone, and so is as much of what was owed; an appeal may bring it back."""
     if made.withdrawn is None:
         return
-    minor = made.withdrawn.amount_minor
     if dispute.status is DisputeStatus.LOST:
-        await ledger.book(session, "dispute_lost", payment, of=dispute.id, minor=minor, at=at)
+        await _book(session, "dispute_lost", payment, made.withdrawn, of=dispute.id, at=at)
         await debts.release(session, payment, of=dispute.id, at=at)
     elif dispute.status is DisputeStatus.WON and await ledger.is_booked(session, f"dispute_lost:{dispute.id}"):
-        await ledger.book(session, "dispute_recovered", payment, of=dispute.id, minor=minor, at=at)
+        await _book(session, "dispute_recovered", payment, made.withdrawn, of=dispute.id, at=at)

@@ -6,9 +6,9 @@ from uuid import UUID, uuid5
 
 import structlog
 
-from services.payment.domain.intents import RefundStatus
+from services.payment.domain.intents import IntentStatus, RefundStatus
 from services.payment.domain.reconciliation import Repairable, Subject
-from services.payment.operations import disputing, returning, settling
+from services.payment.operations import disputing, recording, returning, settling
 from services.payment.operations.till import Till
 from services.payment.store import payments, reconciliation, refunds
 from services.payment.store.leases import LEASE
@@ -41,16 +41,25 @@ async def _repair(till: Till, found: Repairable) -> None:
 
 
 async def _take_missed_payment(till: Till, found: Repairable, at: datetime) -> None:
-    """The provider has the money: an attempt that awaits it gets it, else the payment does."""
+    """The provider has the money, all of it: an attempt that awaits it gets it, else the payment does."""
+    intent = await till.provider.retrieve(found.reference)
+    if intent.status is not IntentStatus.SUCCEEDED or intent.received_minor != found.provider_minor:
+        log.error("reconciliation.intent_differs", intent_id=intent.id, status=intent.status)
+        return
     async with till.database.begin() as session:
-        await payments.keep_intent(session, found.payment_id, found.reference, at=at)
-        payment = await payments.get(session, found.payment_id)
-    await settling.catch_up(till, payment, at=at)
+        kept = await payments.keep_intent(session, found.payment_id, intent.id, at=at)
+    if kept == intent.id and not await settling.settle(till, found.payment_id, at=at):
+        await recording.record_missed(till, found.payment_id, intent, at=at)
 
 
 async def _take_missed_refund(till: Till, found: Repairable, at: datetime) -> None:
-    """What became of a refund is recorded; one that was made at the provider by hand becomes one of ours first."""
+    """What became of a refund is recorded; one that was made at the provider by hand becomes one of ours first.
+
+    Nothing is left of one by hand that has failed since: its money is back.
+    """
     made = await till.provider.retrieve_refund(found.reference)
+    if found.refund_id is None and made.status is RefundStatus.FAILED:
+        return
     refund_id = found.refund_id or await _adopt(till, found, at)
     failpoint("reconciliation.adopted.before_recorded")
     await returning.record(till, refund_id, made, at=at)
@@ -59,7 +68,7 @@ async def _take_missed_refund(till: Till, found: Repairable, at: datetime) -> No
 async def _adopt(till: Till, found: Repairable, at: datetime) -> UUID:
     """Keep the refund with the provider's reference in one step: a pending one without it would be made once more."""
     refund_id, due_at = uuid5(found.payment_id, found.reference), at + LEASE
-    planned = Planned(id=refund_id, amount_minor=found.given_minor, reason=AT_THE_PROVIDER, due_at=due_at, at=at)
+    planned = Planned(id=refund_id, amount_minor=-found.provider_minor, reason=AT_THE_PROVIDER, due_at=due_at, at=at)
     async with till.database.begin() as session:
         payment, _ = await payments.lock(session, found.payment_id)
         await refunds.add(session, payment, planned)

@@ -9,6 +9,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.payment.store import touched
+
 _CLEARING = """
 SELECT ledger_transaction.idempotency_key, kind, order_id, at, amount_minor, currency
 FROM ledger_transaction JOIN ledger_entry ON transaction_id = ledger_transaction.id AND account = 'stripe_clearing'
@@ -24,8 +26,8 @@ SELECT 'charge' AS subject, COALESCE(CAST(payment.id AS text), there.reference) 
         WHEN there.reference IS NULL
             THEN CASE WHEN COALESCE(booked.at, payment.updated_at) > :young THEN 'late' ELSE 'missing_there' END
         WHEN payment.captured_minor = 0 THEN CASE WHEN there.at > :young THEN 'late' ELSE 'missing_here' END
-        WHEN payment.currency <> there.currency OR payment.currency <> payable.currency
-            OR payment.currency <> booked.currency THEN 'currency'
+        WHEN payment.currency <> payable.currency OR payment.currency <> booked.currency THEN 'currency'
+        WHEN payment.currency <> there.currency THEN 'settlement'
         WHEN booked.at IS NULL THEN 'missing_here'
         WHEN payment.captured_minor <> there.minor OR payment.captured_minor <> booked.amount_minor
             OR payment.captured_minor <> payable.amount_minor THEN 'amount'
@@ -47,12 +49,13 @@ LEFT JOIN clearing AS booked ON booked.idempotency_key = 'capture:' || payment.i
 _REFUNDS = """
 SELECT 'refund', COALESCE(CAST(refund.id AS text), there.source),
     CASE
+        WHEN refund.id IS NULL AND there.minor = 0 THEN NULL
         WHEN there.is_again THEN 'duplicate'
         WHEN refund.id IS NULL THEN 'missing_here'
         WHEN there.source IS NULL AND refund.status <> 'succeeded' THEN NULL
         WHEN there.source IS NULL
             THEN CASE WHEN COALESCE(booked.at, refund.created_at) > :young THEN 'late' ELSE 'missing_there' END
-        WHEN there.currency <> refund.currency THEN 'currency'
+        WHEN there.currency <> refund.currency THEN 'settlement'
         WHEN there.given <> -refund.amount_minor THEN 'amount'
         WHEN refund.status = 'pending' THEN CASE
             WHEN refund.provider_reference IS NOT NULL AND there.minor <> 0 OR there.at > :young THEN 'late'
@@ -67,17 +70,19 @@ SELECT 'refund', COALESCE(CAST(refund.id AS text), there.source),
     CAST(NULL AS bigint), CASE refund.status WHEN 'succeeded' THEN -refund.amount_minor WHEN 'failed' THEN 0 END,
     booked.amount_minor, there.minor
 FROM refund FULL JOIN (
-    SELECT moved.*, COALESCE(named.id, CASE WHEN meant.provider_reference IS NULL THEN meant.id END) AS ours,
-        named.id IS NULL AND meant.provider_reference IS NOT NULL AS is_again
+    SELECT moved.*, COALESCE(named.id, CASE WHEN is_first THEN meant.id END) AS ours,
+        named.id IS NULL AND meant.id IS NOT NULL AND NOT is_first AS is_again
     FROM (
         SELECT COALESCE(source, id) AS source, min(intent_id) AS intent_id, min(currency) AS currency,
             CAST(min(CAST(refund_id AS text)) AS uuid) AS refund_id, CAST(sum(amount_minor) AS bigint) AS minor,
             COALESCE(CAST(sum(amount_minor) FILTER (WHERE kind = 'refund') AS bigint), 0) AS given,
-            max(LEAST(created_at, mirrored_at)) AS at
+            max(LEAST(created_at, mirrored_at)) AS at,
+            row_number() OVER (PARTITION BY min(CAST(refund_id AS text)) ORDER BY min(created_at), min(id)) AS place
         FROM provider_movement WHERE kind IN ('refund', 'refund_failure') GROUP BY 1
     ) AS moved
     LEFT JOIN refund AS named ON named.provider_reference = moved.source
     LEFT JOIN refund AS meant ON meant.id = moved.refund_id
+    CROSS JOIN LATERAL (SELECT meant.provider_reference IS NULL AND moved.place = 1 AS is_first) AS standing
 ) AS there ON there.ours = refund.id
 LEFT JOIN payment AS paid ON paid.id = refund.payment_id
 LEFT JOIN payment ON payment.intent_id = there.intent_id
@@ -91,6 +96,7 @@ _DISPUTES = """
 SELECT 'dispute', COALESCE(there.source, booked.dispute_id),
     CASE
         WHEN there.source IS NULL THEN CASE WHEN booked.at > :young THEN 'late' ELSE 'missing_there' END
+        WHEN there.currency <> payment.currency THEN 'settlement'
         WHEN there.minor = booked.amount_minor AND there.currency = booked.currency THEN NULL
         WHEN there.at > :young THEN 'late'
         WHEN booked.dispute_id IS NULL OR there.times > booked.times THEN 'missing_here'
@@ -164,8 +170,8 @@ _COLUMNS = """subject, subject_id, difference, order_id, payment_id, reference, 
     ledger_minor, provider_minor"""
 _EVERYTHING = (_CHARGES, _REFUNDS, _DISPUTES, _FEES_AND_PAYOUTS, _OTHERS, _ORDERS)
 _PARTS = " UNION ALL ".join(_EVERYTHING)
-_COMPARE = text(f"""
-WITH clearing AS ({_CLEARING}), compared AS ({_PARTS}), kept AS (
+_COMPARE = f"""
+clearing AS ({_CLEARING}), compared AS ({_PARTS}), kept AS (
     INSERT INTO reconciliation_difference ({_COLUMNS}, first_seen, last_seen, first_run, last_run)
     SELECT {_COLUMNS}, :now, :now, :run_id, :run_id FROM compared WHERE difference IS NOT NULL
     ON CONFLICT (subject, subject_id, difference) WHERE resolved_at IS NULL DO UPDATE SET
@@ -173,12 +179,16 @@ WITH clearing AS ({_CLEARING}), compared AS ({_PARTS}), kept AS (
         ledger_minor = EXCLUDED.ledger_minor, provider_minor = EXCLUDED.provider_minor,
         last_seen = EXCLUDED.last_seen, last_run = EXCLUDED.last_run
     RETURNING id
+), arrived AS (
+    DELETE FROM reconciliation_difference WHERE resolved_at IS NULL AND difference = 'late'
+        AND NOT EXISTS (SELECT FROM kept WHERE kept.id = reconciliation_difference.id)
 )
 UPDATE reconciliation_difference SET resolved_at = :now, resolved_run = :run_id
-WHERE resolved_at IS NULL AND NOT EXISTS (SELECT FROM kept WHERE kept.id = reconciliation_difference.id)
-""")  # noqa: S608 - made of constants
-_SUM_UP = text("""
-WITH books AS (
+WHERE resolved_at IS NULL AND difference <> 'late'
+    AND NOT EXISTS (SELECT FROM kept WHERE kept.id = reconciliation_difference.id)
+"""  # noqa: S608 - made of constants
+_SUM_UP = """
+books AS (
     SELECT 'orders' AS book, payable.currency, 'charge' AS movement, sum(payable.amount_minor) AS minor
     FROM payable JOIN payment ON payment.order_id = payable.order_id WHERE captured_minor > 0 GROUP BY 2
     UNION ALL SELECT 'orders', currency, 'refund', -sum(refunded_minor) FROM payment GROUP BY 2
@@ -201,25 +211,49 @@ WITH books AS (
         CAST(COALESCE(sum(minor) FILTER (WHERE book = 'provider'), 0) AS bigint) AS provider_minor
     FROM books GROUP BY GROUPING SETS ((currency, movement), (currency)) ORDER BY 1, 2
 )
-UPDATE reconciliation_run SET sums = (SELECT COALESCE(jsonb_agg(to_jsonb(line)), '[]') FROM line),
+UPDATE reconciliation_run SET compared_since = :since, compared_at = now(),
+    sums = (SELECT COALESCE(jsonb_agg(to_jsonb(line)), '[]') FROM line),
     counts = jsonb_build_object(
         'orders', (SELECT count(*) FROM payable), 'payments', (SELECT count(*) FROM payment),
         'refunds', (SELECT count(*) FROM refund), 'ledger_transactions', (SELECT count(*) FROM ledger_transaction),
         'provider_movements', (SELECT count(*) FROM provider_movement))
 WHERE id = :run_id
-""")
+"""
+_TOUCHED = """
+payable AS (SELECT * FROM payable WHERE order_id = ANY(CAST(:orders AS uuid[]))),
+payment AS (SELECT * FROM payment WHERE order_id = ANY(CAST(:orders AS uuid[]))),
+refund AS (SELECT * FROM refund WHERE payment_id IN (SELECT id FROM payment)),
+ledger_transaction AS (
+    SELECT * FROM ledger_transaction WHERE order_id = ANY(CAST(:orders AS uuid[]))
+    UNION SELECT * FROM ledger_transaction WHERE idempotency_key = ANY(CAST(:keys AS text[]))
+),
+provider_movement AS (SELECT * FROM provider_movement WHERE id = ANY(CAST(:movements AS text[]))),
+"""
+"""Each stands in the place of the table that it is named after."""
+_COMPARE_ALL, _COMPARE_TOUCHED = text(f"WITH {_COMPARE}"), text(f"WITH {_TOUCHED} {_COMPARE}")
+_SUM_UP_ALL, _SUM_UP_TOUCHED = text(f"WITH {_SUM_UP}"), text(f"WITH {_TOUCHED} {_SUM_UP}")
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
-_PATIENCE = text("SET LOCAL statement_timeout = '5min'")
+_PATIENCE = text("SET LOCAL statement_timeout = '30min'")
 
 
-async def compare(session: AsyncSession, run_id: int, *, young: datetime, now: datetime) -> None:
+async def compare(
+    session: AsyncSession, run_id: int, *, since: datetime | None, young: datetime, now: datetime
+) -> None:
     """Keep what differs now, resolve what no longer does, and sum up what was compared.
 
     It begins the session's transaction, all of which sees one snapshot.
 
+    :param since: compare only what changed since then, by the database's clock, and what differed; None: everything.
     :param young: what is younger than this may still come right by itself.
     """
     await session.connection(execution_options=_SNAPSHOT)
     await session.execute(_PATIENCE)
-    await session.execute(_COMPARE, {"run_id": run_id, "young": young, "now": now})
-    await session.execute(_SUM_UP, {"run_id": run_id})
+    found = await touched.find(session, since=since) if since is not None else None
+    values = {"run_id": run_id, "young": young, "now": now}
+    if found is None:
+        await session.execute(_COMPARE_ALL, values)
+        await session.execute(_SUM_UP_ALL, values | {"since": None})
+    else:
+        values |= {"orders": found.orders, "movements": found.movements, "keys": found.keys}
+        await session.execute(_COMPARE_TOUCHED, values)
+        await session.execute(_SUM_UP_TOUCHED, values | {"since": since})

@@ -27,10 +27,23 @@ _UNLOCK = text("SELECT pg_advisory_unlock(:lock)")
 _BEGIN = text("""
 INSERT INTO reconciliation_run (status, began_at)
 SELECT 'running', :now WHERE NOT EXISTS (
-    SELECT FROM reconciliation_run WHERE began_at > :not_since AND status <> 'running'
+    SELECT FROM reconciliation_run WHERE began_at > :not_since
 ) RETURNING id
 """)
-_MIRRORED_TO = text("SELECT max(period_to) FROM reconciliation_run WHERE period_to IS NOT NULL")
+_MIRRORED_TO = text("""
+SELECT period_to FROM reconciliation_run WHERE period_to IS NOT NULL ORDER BY id DESC LIMIT 1
+""")
+_KEEP_PLACE = text("UPDATE reconciliation_run SET list_since = :since, list_after = :after WHERE id = :run_id")
+_FIND_PLACE = text("""
+SELECT list_since, list_after FROM reconciliation_run WHERE list_after IS NOT NULL ORDER BY id DESC LIMIT 1
+""")
+_FORGET_PLACES = text("UPDATE reconciliation_run SET list_after = NULL WHERE list_after IS NOT NULL")
+_COMPARED_AT = text("""
+SELECT compared_at FROM reconciliation_run WHERE compared_at IS NOT NULL AND EXISTS (
+    SELECT FROM reconciliation_run
+    WHERE began_at > :whole_since AND status = 'complete' AND compared_since IS NULL
+) ORDER BY id DESC LIMIT 1
+""")
 _KEEP_PERIOD = text("""
 UPDATE reconciliation_run SET
     period_from = COALESCE(:since, (SELECT min(created_at) FROM provider_movement)),
@@ -40,12 +53,20 @@ WHERE id = :run_id
 _END = text("UPDATE reconciliation_run SET status = 'complete', ended_at = :now WHERE id = :run_id")
 _FAIL = text("UPDATE reconciliation_run SET status = 'failed', ended_at = :now WHERE id = :run_id")
 _LATEST = text("SELECT * FROM reconciliation_run WHERE status = 'complete' ORDER BY id DESC LIMIT 1")
+_NEWEST = text("SELECT * FROM reconciliation_run ORDER BY id DESC LIMIT 1")
+_PRUNE_RUNS = text("""
+DELETE FROM reconciliation_run
+WHERE began_at < :before AND id < (SELECT max(id) FROM reconciliation_run WHERE status = 'complete')
+""")
+_PRUNE_DIFFERENCES = text("DELETE FROM reconciliation_difference WHERE resolved_at < :before")
 _TAKE_REPAIRABLE = text("""
 UPDATE reconciliation_difference SET repair_begun_at = :now WHERE id = (
     SELECT found.id FROM reconciliation_difference AS found JOIN payment ON payment.id = found.payment_id
     WHERE resolved_at IS NULL AND (subject, found.id) > (:subject, :id) AND (
         difference = 'missing_here' AND subject = 'charge' AND captured_minor = 0
             AND COALESCE(intent_id, reference) = reference
+            AND (found.currency, provider_minor) = (payment.currency, payment.amount_minor)
+            AND EXISTS (SELECT FROM provider_movement WHERE provider_movement.intent_id = reference)
         OR difference = 'missing_here' AND subject = 'refund' AND here_minor IS NULL AND captured_minor > 0
         OR difference = 'state' AND subject = 'refund'
         OR difference = 'missing_here' AND subject = 'dispute' AND captured_minor > 0
@@ -81,6 +102,14 @@ class Found:
     repaired: Sequence[Difference]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A place in the list of the provider's movements since a moment (None: all of them), newest first."""
+
+    since: datetime | None
+    after: str | None
+
+
 @asynccontextmanager
 async def alone(engine: AsyncEngine) -> AsyncIterator[bool]:
     """Whether no other replica reconciles for as long as the block runs; a process that dies lets go by that."""
@@ -101,7 +130,29 @@ async def begin(session: AsyncSession, *, not_within: timedelta, now: datetime) 
 
 async def mirrored_to(session: AsyncSession) -> datetime | None:
     """Up to where a whole list was mirrored, by the provider's clock."""
-    found: datetime | None = (await session.execute(_MIRRORED_TO)).scalar_one()
+    found: datetime | None = (await session.execute(_MIRRORED_TO)).scalar()
+    return found
+
+
+async def keep_place(session: AsyncSession, run_id: int, place: Place) -> None:
+    """Remember how far a list is mirrored: a run that fails there need not have it read once more."""
+    await session.execute(_KEEP_PLACE, {"run_id": run_id, "since": place.since, "after": place.after})
+
+
+async def find_place(session: AsyncSession) -> Place | None:
+    """Where a run failed in the middle of a list."""
+    row = (await session.execute(_FIND_PLACE)).one_or_none()
+    return Place(since=row.list_since, after=row.list_after) if row else None
+
+
+async def forget_places(session: AsyncSession) -> None:
+    """The list is mirrored to its end, or has to be read from its beginning."""
+    await session.execute(_FORGET_PLACES)
+
+
+async def compared_at(session: AsyncSession, *, whole_since: datetime) -> datetime | None:
+    """The newest comparison, by the database's clock; None when there was none of everything since then."""
+    found: datetime | None = (await session.execute(_COMPARED_AT, {"whole_since": whole_since})).scalar()
     return found
 
 
@@ -118,6 +169,18 @@ async def end(session: AsyncSession, run_id: int, *, now: datetime) -> None:
 async def fail(session: AsyncSession, run_id: int, *, now: datetime) -> None:
     """A run could not be completed."""
     await session.execute(_FAIL, {"run_id": run_id, "now": now})
+
+
+async def prune(session: AsyncSession, *, before: datetime) -> None:
+    """Forget older runs and what was resolved by then; the newest complete run stays, and what the next one needs."""
+    await session.execute(_PRUNE_DIFFERENCES, {"before": before})
+    await session.execute(_PRUNE_RUNS, {"before": before})
+
+
+async def find_newest(session: AsyncSession) -> Run | None:
+    """The newest run, however it ended."""
+    row = (await session.execute(_NEWEST)).one_or_none()
+    return _run(row) if row else None
 
 
 async def find_latest(session: AsyncSession) -> Run | None:
@@ -159,6 +222,7 @@ def _run(row: Row[Any]) -> Run:
         status=RunStatus(row.status),
         began_at=row.began_at,
         ended_at=row.ended_at,
+        compared_since=row.compared_since,
         period_from=row.period_from,
         period_to=row.period_to,
         counts=row.counts,
@@ -193,5 +257,5 @@ def _repairable(row: Row[Any]) -> Repairable:
         payment_id=row.payment_id,
         reference=row.reference,
         refund_id=row.refund_id,
-        given_minor=-row.provider_minor,
+        provider_minor=row.provider_minor,
     )

@@ -6,6 +6,7 @@ from typing import Any
 import httpx2
 
 from services.contracts.events import OrderPaid, OrderShipped
+from services.payment.app import reconciliation
 from services.payment.clients.balance_double import BalanceDouble
 from services.payment.clients.provider_double import ProviderDouble
 from services.payment.domain.reconciliation import MovementKind
@@ -90,6 +91,13 @@ class Books:
         answer = await self.ask()
         assert answer.status_code == 200, answer.text
         report: dict[str, Any] = answer.json()
+        return report
+
+    async def when_due(self) -> dict[str, Any]:
+        """Let the timer reconcile, some time later."""
+        self.shop.clock.advance(minutes=6)
+        await reconciliation.step(self.shop.client.runtime)
+        report: dict[str, Any] = (await self.latest()).json()
         return report
 
 

@@ -160,7 +160,7 @@ async def test_a_dispute_takes_the_money_and_a_fee_and_brings_it_back_when_it_is
     assert opened.withdrawn is not None
     assert (opened.withdrawn.amount_minor, opened.withdrawn.fee_minor > 0, opened.reinstated) == (1000, True, None)
     assert (closed.status, closed.withdrawn) == (outcome, opened.withdrawn)
-    reinstated = FundsMoved(amount_minor=1000, fee_minor=0) if outcome is DisputeStatus.WON else None
+    reinstated = FundsMoved(amount_minor=1000, fee_minor=0, currency="EUR") if outcome is DisputeStatus.WON else None
     assert closed.reinstated == reinstated
 
 

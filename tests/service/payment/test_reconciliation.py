@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from services.payment.app import reconciliation
 from services.payment.clients.provider_double import Fault, Gate
@@ -14,6 +15,7 @@ from services.payment.domain.reconciliation import MovementKind
 from services.payment.operations import reconciling
 from services.payment.operations.reconciling import Pace
 from services.payment.operations.till import Till
+from services.payment.store import touched
 from services.shared.identity import Role
 from tests.conditions import eventually
 from tests.service.payment.books import Books, found, line, repaired
@@ -21,6 +23,7 @@ from tests.service.payment.shop import Shop
 
 PACE = Pace(
     every=timedelta(minutes=5),
+    whole=timedelta(days=1),
     overlap=timedelta(minutes=2),
     grace=timedelta(minutes=5),
     patience=timedelta(seconds=7),
@@ -97,7 +100,10 @@ async def test_a_provider_that_is_away_leaves_a_failed_run_and_the_result_before
     answer = await books.ask()
 
     assert (answer.status_code, answer.json()["type"]) == (503, "provider-unreadable")
-    assert (await books.latest()).json() == before
+    after = (await books.latest()).json()
+    newest = after.pop("newest")
+    assert (newest["status"], newest["id"] > after["id"]) == ("failed", True)
+    assert after | {"newest": before["newest"]} == before
     runs = await shop.client.rows("SELECT status FROM reconciliation_run ORDER BY id")
     assert [run["status"] for run in runs] == ["complete", "failed"]
 
@@ -287,3 +293,133 @@ async def test_fees_belong_to_the_ledger_without_an_order_and_captures_do_not(sh
             "INSERT INTO ledger_transaction (id, idempotency_key, kind, at)"
             " VALUES (gen_random_uuid(), 'capture:x', 'capture', now()) RETURNING id"
         )
+
+
+async def test_a_list_that_could_not_be_read_to_its_end_is_read_on_from_there(books: Books) -> None:
+    books.balance.page_size = 1
+    for n in range(3):
+        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+    held = books.provider.gates["movements.answer"] = Gate()
+    asked = asyncio.create_task(books.ask())
+    await held.reached.wait()
+    books.provider.go_wrong("movements", Fault.DROP_REQUEST)
+    held.open()
+    failed = (await asked).status_code
+    before = len(books.provider.calls)
+
+    report = await books.reconcile()
+
+    places = [place for name, place in books.provider.calls[before:] if name == "movements"]
+    assert (failed, places) == (503, ["txn_3", "txn_2", "", "txn_3", "txn_2"])
+    assert (report["compared"]["provider_movements"], report["is_equal"]) == (3, True)
+
+
+async def test_a_run_that_a_mistake_of_ours_ends_has_failed_and_is_not_repeated_at_once(
+    books: Books, shop: Shop
+) -> None:
+    books.balance.add(MovementKind.PAYOUT, -100, source="po_1", refund_id="no id at all")
+    runtime = shop.client.runtime
+
+    with pytest.raises(DBAPIError):
+        await reconciliation.step(runtime)
+    await reconciliation.step(runtime)
+
+    runs = await shop.client.rows("SELECT status FROM reconciliation_run")
+    assert [run["status"] for run in runs] == ["failed"]
+
+
+async def test_a_run_whose_process_died_is_not_repeated_at_once(books: Books, shop: Shop) -> None:
+    await shop.client.rows("INSERT INTO reconciliation_run (status, began_at) VALUES ('running', now()) RETURNING id")
+
+    await reconciliation.step(shop.client.runtime)
+
+    assert books.provider.count("movements") == 0
+
+
+async def test_the_timer_compares_what_has_changed_and_once_a_day_everything(books: Books, shop: Shop) -> None:
+    await books.sale()
+    await books.reconcile()
+    await long_ago(shop)
+    await books.sale()
+
+    narrow = await books.when_due()
+    shop.clock.advance(days=1)
+    whole = await books.when_due()
+
+    assert (narrow["compared"]["payments"], narrow["compared"]["provider_movements"]) == (1, 1)
+    assert (narrow["is_equal"], line(narrow, "charge"), line(narrow, "fee")[1]) == (True, ("25.00",) * 3, "-0.60")
+    assert narrow["compared_since"] is not None
+    assert (whole["compared"]["payments"], whole["compared_since"]) == (2, None)
+
+
+async def long_ago(shop: Shop) -> None:
+    """Let the newest comparison be later than all that has changed by now."""
+    await shop.client.rows("UPDATE reconciliation_run SET compared_at = now() + interval '2 minutes' RETURNING id")
+
+
+async def test_a_run_of_what_changed_finds_what_a_run_of_everything_finds(books: Books, shop: Shop) -> None:
+    await books.reconcile()
+    sale = await books.shipped()
+    reference = await books.by_hand(sale, 500)
+    books.balance.charge("pi_other", 2500, currency="EUR", order_id=str(sale.order.id))
+    books.balance.add(MovementKind.OTHER, -700, source="x_1")
+    shop.clock.advance(minutes=6)
+
+    narrow = await books.when_due()
+    whole = await books.reconcile()
+
+    assert repaired(narrow) == [("missing_here", "refund", reference)]
+    assert found(narrow) == found(whole) == [("missing_here", "other", "x_1"), ("duplicate", "charge", "pi_other")]
+
+
+async def test_what_differed_is_compared_again_although_nothing_of_it_has_changed(books: Books, shop: Shop) -> None:
+    sale = await books.sale()
+    books.forget(MovementKind.CHARGE)
+    await books.reconcile(minutes=1)
+    await long_ago(shop)
+
+    shop.clock.advance(minutes=6)
+    report = await books.when_due()
+
+    assert found(report) == [("missing_there", "charge", sale.intent_id)]
+
+
+async def test_more_changes_than_are_worth_picking_out_are_compared_with_everything(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await books.sale()
+    await books.reconcile()
+    monkeypatch.setattr(touched, "MOST", 1)
+
+    report = await books.when_due()
+
+    assert (report["compared"]["payments"], report["compared_since"]) == (1, None)
+
+
+async def test_what_is_old_is_forgotten_and_the_newest_result_is_not(books: Books, shop: Shop) -> None:
+    books.balance.add(MovementKind.OTHER, -700, source="x_1")
+    await books.reconcile()
+    books.balance.movements.clear()
+    await shop.client.rows("DELETE FROM provider_movement RETURNING id")
+    await books.reconcile()
+    resolved = await shop.client.rows("SELECT id FROM reconciliation_difference")
+
+    await books.reconcile(days=31)
+    await books.reconcile(days=31)
+
+    assert len(resolved) == 1
+    assert await shop.client.rows("SELECT id FROM reconciliation_difference") == []
+    assert len(await shop.client.rows("SELECT id FROM reconciliation_run")) == 1
+
+
+async def test_what_was_late_and_arrived_leaves_nothing_behind(books: Books, shop: Shop) -> None:
+    await books.sale()
+    kept = list(books.balance.movements)
+    books.forget(MovementKind.CHARGE)
+    early = await books.reconcile(minutes=1)
+    books.balance.movements = kept
+
+    await books.reconcile()
+
+    assert [kind for kind, _, _ in found(early)] == ["late"]
+    assert await shop.client.rows("SELECT id FROM reconciliation_difference") == []

@@ -1,14 +1,16 @@
 """Every class of difference is made and found; what is not safe to repair is told and left as it is."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.contracts.events import OrderCancelled, OrderPaid, OrderShipped
 from services.payment.clients.provider_double import Fault
-from services.payment.domain.intents import DisputeStatus
+from services.payment.domain.intents import DisputeStatus, RefundStatus
 from services.payment.domain.reconciliation import MovementKind
+from services.payment.operations import disputing
+from services.payment.operations.till import Till
 from tests.service.payment.books import Books, found, repaired
 from tests.service.payment.shop import Order, Shop
 
@@ -57,11 +59,11 @@ async def test_an_order_of_another_amount_than_was_captured_differs_in_its_amoun
     await unchanged(shop, books, [("amount", "charge", sale.intent_id)])
 
 
-async def test_a_charge_in_another_currency_differs_in_its_currency(shop: Shop, books: Books) -> None:
+async def test_a_charge_that_was_settled_in_another_currency_is_told_as_that(shop: Shop, books: Books) -> None:
     sale = await books.sale()
     books.alter(currency="USD", fee_minor=0)
 
-    await unchanged(shop, books, [("currency", "charge", sale.intent_id)])
+    await unchanged(shop, books, [("settlement", "charge", sale.intent_id)])
 
 
 async def test_an_order_in_another_currency_differs_in_its_currency(shop: Shop, books: Books) -> None:
@@ -166,7 +168,7 @@ async def test_a_refund_that_the_provider_does_not_know_is_missing_there(shop: S
     assert (told["id"], told["payment"], told["ledger"]) == (made["id"], "-10.00", "-10.00")
 
 
-@pytest.mark.parametrize(("kind", "change"), [("amount", {"amount_minor": -900}), ("currency", {"currency": "USD"})])
+@pytest.mark.parametrize(("kind", "change"), [("amount", {"amount_minor": -900}), ("settlement", {"currency": "USD"})])
 async def test_a_refund_of_another_amount_or_currency_differs_in_that(
     shop: Shop, books: Books, kind: str, change: dict[str, Any]
 ) -> None:
@@ -186,6 +188,29 @@ async def test_a_refund_that_the_provider_made_twice_is_a_duplicate(shop: Shop, 
 
     (told,) = report["differences"]["duplicate"]["items"]
     assert told["payment_id"] == sale.payment_id
+
+
+async def test_two_refunds_that_name_one_of_ours_are_it_and_a_duplicate(shop: Shop, books: Books) -> None:
+    sale = await books.shipped()
+    books.provider.go_wrong("refund", Fault.DROP_ANSWER)
+    ours = (await shop.refund(sale.payment_id, "10.00")).json()
+    again = UUID(ours["id"])
+    books.balance.add(MovementKind.REFUND, -1000, source="re_again", intent_id=sale.intent_id, refund_id=again)
+
+    report = await books.reconcile()
+
+    assert [kind for kind, _, _ in repaired(report)] == ["missing_here"]
+    assert found(report) == [("duplicate", "refund", "re_again")]
+
+
+async def test_a_refund_by_hand_that_came_back_is_nothing_to_compare(shop: Shop, books: Books) -> None:
+    sale = await books.shipped()
+    books.provider.change_refund(await books.by_hand(sale, 1000), RefundStatus.FAILED)
+
+    report = await books.reconcile()
+
+    assert (found(report), repaired(report), report["is_equal"]) == ([], [], True)
+    assert (await shop.read(sale.payment_id))["refunds"] == []
 
 
 async def test_a_refund_of_a_payment_that_nobody_knows_is_missing_here(shop: Shop, books: Books) -> None:
@@ -246,7 +271,7 @@ async def test_a_dispute_that_the_provider_does_not_know_is_missing_there(shop: 
     assert report["differences"]["missing_there"]["items"][0]["id"] == "du_none"
 
 
-@pytest.mark.parametrize(("kind", "change"), [("amount", {"amount_minor": -2600}), ("currency", {"currency": "USD"})])
+@pytest.mark.parametrize(("kind", "change"), [("amount", {"amount_minor": -2600}), ("settlement", {"currency": "USD"})])
 async def test_a_dispute_of_another_amount_or_currency_differs_in_that(
     shop: Shop, books: Books, kind: str, change: dict[str, Any]
 ) -> None:
@@ -256,6 +281,21 @@ async def test_a_dispute_of_another_amount_or_currency_differs_in_that(
     books.alter(reference, **change)
 
     await unchanged(shop, books, [(kind, "dispute", reference)])
+
+
+@pytest.mark.parametrize("outcome", [DisputeStatus.WON, DisputeStatus.LOST])
+async def test_a_dispute_that_was_settled_in_another_currency_is_told_and_never_booked_as_ours(
+    shop: Shop, books: Books, outcome: DisputeStatus
+) -> None:
+    sale = await books.shipped()
+    books.provider.settles_in = "USD"
+    reference = books.provider.dispute(sale.intent_id)
+    books.provider.close_dispute(reference, outcome)
+    await disputing.take(shop.client.runtime.part(Till), reference, at=shop.clock.now)
+
+    await unchanged(shop, books, [("settlement", "dispute", reference)])
+
+    assert await shop.ledger() == {"stripe_clearing": 2440, "revenue": -2500, "stripe_fees": 60}
 
 
 async def test_a_dispute_that_took_less_often_than_we_booked_is_missing_there(shop: Shop, books: Books) -> None:

@@ -1,10 +1,14 @@
 """What a reconciliation repairs: once, by the roads that answers and webhooks take, so that everybody hears of it."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from services.contracts.events import OrderCancelled, OrderPaid
-from services.payment.clients.provider_double import Fault
+from services.payment.clients.provider_double import Fault, Gate
 from services.payment.domain.intents import DisputeStatus, RefundStatus
+from services.payment.domain.reconciliation import MovementKind
 from tests.service.payment.books import Books, found, line, repaired
 from tests.service.payment.shop import Shop
 
@@ -54,6 +58,53 @@ async def test_a_payment_that_never_learnt_its_intent_gets_to_know_it(shop: Shop
     assert (account["status"], account["provider_reference"]) == ("succeeded", "pi_1")
 
 
+@pytest.mark.parametrize(("minor", "currency"), [(500, "EUR"), (2500, "JPY"), (2600, "EUR")])
+async def test_an_intent_of_another_sum_is_left_to_people_and_the_order_can_still_be_paid(
+    shop: Shop, books: Books, minor: int, currency: str
+) -> None:
+    order = await shop.order()
+    books.provider.go_wrong("create", Fault.DROP_REQUEST)
+    await shop.pay(order)
+    metadata = {"order_id": str(order.id)}
+    made = await books.provider.create(key="hand", amount_minor=minor, currency=currency, metadata=metadata)
+    await books.provider.confirm(made.id, key="by hand", payment_method="pm_card_visa")
+
+    report = await books.reconcile()
+    await shop.work()
+
+    assert (found(report), repaired(report)) == ([("missing_here", "charge", made.id)], [])
+    assert (await shop.pay(order)).status_code == 201
+    assert await shop.fact_types() == ["payment.succeeded"]
+
+
+async def test_a_charge_without_an_intent_is_left_to_people_and_the_order_can_still_be_paid(
+    shop: Shop, books: Books
+) -> None:
+    order = await shop.order()
+    books.provider.go_wrong("create", Fault.DROP_REQUEST)
+    await shop.pay(order)
+    books.balance.add(MovementKind.CHARGE, 2500, source="ch_hand", order_id=order.id)
+
+    report = await books.reconcile()
+    await shop.work()
+
+    assert (found(report), repaired(report)) == ([("missing_here", "charge", "ch_hand")], [])
+    assert (await shop.pay(order)).status_code == 201
+
+
+async def test_an_intent_that_has_received_less_than_its_movement_tells_is_left_to_people(
+    shop: Shop, books: Books
+) -> None:
+    sale = await books.unheard()
+    account = books.provider.accounts[sale.intent_id]
+    account.intent = replace(account.intent, received_minor=500)
+
+    report = await books.reconcile()
+
+    assert (found(report), repaired(report)) == ([("missing_here", "charge", sale.intent_id)], [])
+    assert await shop.fact_types() == ["payment.declined"]
+
+
 async def test_a_missed_payment_of_a_cancelled_order_goes_back(shop: Shop, books: Books) -> None:
     sale = await books.unheard()
     await shop.client.rows("UPDATE payable SET order_status = 'cancelled', state = 'closed' RETURNING order_id")
@@ -80,6 +131,23 @@ async def test_a_refund_made_by_hand_becomes_one_of_ours_and_is_told(shop: Shop,
     assert (account["status"], account["refunded_amount"]["amount"]) == ("partially_refunded", "10.00")
     assert await shop.fact_types() == ["payment.succeeded", "payment.refunded"]
     assert await shop.ledger() == {"stripe_clearing": 1440, "revenue": -1500, "stripe_fees": 60}
+
+
+async def test_a_refund_by_hand_that_fails_while_it_is_taken_over_is_not_ours(shop: Shop, books: Books) -> None:
+    sale = await books.shipped()
+    reference = await books.by_hand(sale, 1000)
+    held = books.provider.gates["retrieve"] = Gate()
+    shop.clock.advance(minutes=6)
+    asked = asyncio.create_task(books.ask())
+    await held.reached.wait()
+    books.provider.change_refund(reference, RefundStatus.FAILED)
+    held.open()
+    await asked
+
+    report = await books.reconcile()
+
+    assert (found(report), report["is_equal"]) == ([], True)
+    assert await shop.fact_types() == ["payment.succeeded"]
 
 
 async def test_several_refunds_by_hand_are_each_recorded_once_and_never_made_again(shop: Shop, books: Books) -> None:

@@ -36,7 +36,7 @@ async def main(url, address, root, api_key):
         till = Till(database=Database(url), provider=provider, sidecar=SidecarDouble(), webhook_secret="",
             clock=lambda: utc_now() + timedelta(minutes=6))
         minutes = timedelta(minutes=5)
-        pace = Pace(every=minutes, overlap=minutes, grace=minutes, patience=minutes)
+        pace = Pace(every=minutes, whole=minutes, overlap=minutes, grace=minutes, patience=minutes)
         await reconcile(till, pace, not_within=timedelta(0))
 
 asyncio.run(main(*sys.argv[1:]))

@@ -24,7 +24,10 @@ DIFFERENCE = {
     "ledger": None,
     "provider": "9.00",
 }
-EQUAL: Json = {
+RUN = {"id": 3, "status": "complete", "began_at": "2026-01-01T00:00:00Z"}
+EQUAL: Json = RUN | {
+    "newest": RUN,
+    "compared_since": None,
     "is_equal": True,
     "compared": {"orders": 3, "provider_movements": 4},
     "sums": [
@@ -111,6 +114,16 @@ def test_the_newest_result_is_shown_without_a_run(app: typer.Typer, shop: Reconc
     run(app, "--latest")
 
     assert shop.asked == ["GET"]
+
+
+def test_a_result_that_newer_runs_did_not_renew_is_shown_with_its_age(app: typer.Typer, shop: ReconcilingShop) -> None:
+    failed = {"id": 4, "status": "failed", "began_at": "2026-01-01T00:05:00Z"}
+    shop.answers = [(200, EQUAL | {"newest": failed, "compared_since": "2025-12-31T23:58:00Z"})]
+
+    said = run(app, "--latest")
+
+    assert "the newest run is failed and began" in said
+    assert "4 provider movements of what changed since 2025-12-31T23:58:00Z" in said
 
 
 def test_a_provider_that_is_away_is_said(app: typer.Typer, shop: ReconcilingShop) -> None:
