@@ -11,7 +11,7 @@ from services.local.processes import Spec
 from services.local.runtime import Progress
 from services.local.sidecars import Mesh
 from services.local.state import Kind, State
-from services.local.topology import LOOPBACK, ROOT, App, Ports
+from services.local.topology import LOOPBACK, App, Ports
 
 _PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -31,7 +31,7 @@ class Plan:
     @cached_property
     def databases(self) -> tuple[str, ...]:
         """The services that own a database: those with migrations."""
-        return tuple(app.app_id for app in self.apps if (ROOT / "services" / app.app_id / "migrations").is_dir())
+        return topology.databases(self.apps)
 
     @cached_property
     def secrets(self) -> dict[str, str]:
