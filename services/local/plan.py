@@ -13,6 +13,9 @@ from services.local.sidecars import Mesh
 from services.local.state import Kind, State
 from services.local.topology import LOOPBACK, App, Ports
 
+_DRAIN_LIMIT = 25.0
+"""Seconds that a service may take to end: it answers for up to 20 what it was asked before."""
+
 _PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 
@@ -116,6 +119,7 @@ class Plan:
             url=f"{'http' if speaks_http else 'grpc'}://{LOOPBACK}:{port}",
             probe=f"http://{LOOPBACK}:{port}/healthz" if speaks_http else f"tcp://{LOOPBACK}:{port}",
             ports=(port,),
+            grace=_DRAIN_LIMIT,
         )
 
     def _stand_in(self, name: str, module: str, *, ports: tuple[int, ...], arguments: tuple[str, ...]) -> Spec:
