@@ -47,9 +47,9 @@ class Plan:
         """The PostgreSQL cluster."""
         return Cluster(self.state.data, self.ports.postgres, self.secrets["postgres-password"])
 
-    def mesh(self, progress: Progress) -> Mesh:
+    async def mesh(self, progress: Progress) -> Mesh:
         """Dapr, found or built."""
-        found = runtime.ensure(progress)
+        found = await runtime.ensure(progress)
         return Mesh(runtime=found, state=self.state, ports=self.ports, secrets=self.secrets)
 
     def redis_servers(self) -> tuple[Spec, ...]:
