@@ -95,7 +95,7 @@ async def _start(options: Options, supervisor: Supervisor) -> None:
         await together(databases.start(plan, supervisor), supervisor.started(plan.stand_ins()))
         environment.write(plan)
         return
-    mesh = await asyncio.to_thread(plan.mesh, supervisor.say)
+    mesh = await plan.mesh(supervisor.say)
     mesh.prepare()
     await _start_everything(plan, mesh, supervisor)
 

@@ -43,8 +43,11 @@ async def _start_postgres(plan: Plan, supervisor: Supervisor) -> None:
 
 
 async def _migrate_all(plan: Plan, supervisor: Supervisor) -> None:
-    """Migrate what has changed since the last time; a database that is up to date costs nothing."""
-    stamps = plan.state.data / "migrated.json"
+    """Migrate what has changed since the last time; a database that is up to date costs nothing.
+
+    What was done is noted in the cluster that it was done to, and goes with it.
+    """
+    stamps = plan.cluster.folder / "migrated.json"
     done: dict[str, str] = json.loads(stamps.read_text()) if stamps.exists() else {}
     wanted = {service: fingerprint(service) for service in plan.databases}
     behind = [service for service, digest in wanted.items() if done.get(service) != digest]

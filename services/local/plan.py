@@ -11,7 +11,10 @@ from services.local.processes import Spec
 from services.local.runtime import Progress
 from services.local.sidecars import Mesh
 from services.local.state import Kind, State
-from services.local.topology import LOOPBACK, ROOT, App, Ports
+from services.local.topology import LOOPBACK, App, Ports
+
+_DRAIN_LIMIT = 25.0
+"""Seconds that a service may take to end: it answers for up to 20 what it was asked before."""
 
 _PYTHON_ENV = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -31,7 +34,7 @@ class Plan:
     @cached_property
     def databases(self) -> tuple[str, ...]:
         """The services that own a database: those with migrations."""
-        return tuple(app.app_id for app in self.apps if (ROOT / "services" / app.app_id / "migrations").is_dir())
+        return topology.databases(self.apps)
 
     @cached_property
     def secrets(self) -> dict[str, str]:
@@ -44,9 +47,9 @@ class Plan:
         """The PostgreSQL cluster."""
         return Cluster(self.state.data, self.ports.postgres, self.secrets["postgres-password"])
 
-    def mesh(self, progress: Progress) -> Mesh:
+    async def mesh(self, progress: Progress) -> Mesh:
         """Dapr, found or built."""
-        found = runtime.ensure(progress)
+        found = await runtime.ensure(progress)
         return Mesh(runtime=found, state=self.state, ports=self.ports, secrets=self.secrets)
 
     def redis_servers(self) -> tuple[Spec, ...]:
@@ -116,6 +119,7 @@ class Plan:
             url=f"{'http' if speaks_http else 'grpc'}://{LOOPBACK}:{port}",
             probe=f"http://{LOOPBACK}:{port}/healthz" if speaks_http else f"tcp://{LOOPBACK}:{port}",
             ports=(port,),
+            grace=_DRAIN_LIMIT,
         )
 
     def _stand_in(self, name: str, module: str, *, ports: tuple[int, ...], arguments: tuple[str, ...]) -> Spec:

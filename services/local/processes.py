@@ -5,14 +5,11 @@ import ctypes
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
-from services.local.state import Kind, Running
+from services.local.state import Kind, Running, birth
 from services.local.topology import ROOT
 
 LOG_LIMIT = 20 * 1024 * 1024
@@ -54,7 +51,6 @@ class Spec:
 
 async def spawn(spec: Spec, log: Path) -> asyncio.subprocess.Process:
     """Start the process, its output appended to the log."""
-    rotate(log)
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *spec.command,
@@ -92,9 +88,9 @@ async def stop(process: asyncio.subprocess.Process, spec: Spec) -> None:
 def running(spec: Spec, pid: int) -> Running:
     """The record of a process that was started just now, and may have ended already."""
     try:
-        started = psutil.Process(pid).create_time()
-    except psutil.NoSuchProcess:
-        started = time.time()
+        started = birth(pid)
+    except OSError:
+        started = ""
     return Running(name=spec.name, kind=spec.kind, pid=pid, started=started, url=spec.url, probe=spec.probe)
 
 

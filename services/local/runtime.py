@@ -1,11 +1,15 @@
 """Finding the Dapr runtime, `daprd` and `sentry`, or building it once per user and version."""
 
+import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,9 @@ USUAL_GO = Path("/usr/local/go/bin/go")
 
 SAY_EVERY = 15.0
 """Seconds between two signs of life of a build."""
+
+LOCK_EVERY = 0.25
+"""Seconds between two looks whether another's build is over."""
 
 MODULE = ROOT / "dapr" / "runtime"
 
@@ -42,13 +49,13 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sidecart"
 
 
-def ensure(progress: Progress) -> Runtime:
+async def ensure(progress: Progress) -> Runtime:
     """The runtime, built when it is not installed.
 
     :raises MissingTool: it has to be built and there is no Go.
     :raises Refusal: the build failed.
     """
-    return Runtime(daprd=_ensure("daprd", progress), sentry=_ensure("sentry", progress))
+    return Runtime(daprd=await _ensure("daprd", progress), sentry=await _ensure("sentry", progress))
 
 
 def find(program: str) -> Path | None:
@@ -67,8 +74,8 @@ def go() -> str | None:
     return shutil.which("go") or (str(USUAL_GO) if USUAL_GO.exists() else None)
 
 
-def _ensure(program: str, progress: Progress) -> Path:
-    return find(program) or _build(program, progress)
+async def _ensure(program: str, progress: Progress) -> Path:
+    return find(program) or await _build(program, progress)
 
 
 def _fits(program: Path) -> bool:
@@ -80,46 +87,72 @@ def _built(program: str) -> Path:
     return cache() / f"dapr-{VERSION}" / program
 
 
-def _build(program: str, progress: Progress) -> Path:
+async def _build(program: str, progress: Progress) -> Path:
     compiler = go()
     if compiler is None:
         message = f"Dapr is not installed and there is no Go to build it. Install Dapr {VERSION} or Go 1.26 or newer."
         raise MissingTool(message)
     arguments = ("-tags", "stablecomponents", "-ldflags", _LINK, _PACKAGES[program])
-    return build(_built(program), *arguments, module=MODULE, compiler=compiler, progress=progress)
+    return await build(_built(program), *arguments, module=MODULE, compiler=compiler, progress=progress)
 
 
-def build(target: Path, *arguments: str, module: Path, compiler: str, progress: Progress) -> Path:
-    """A Go program in the per-user cache, built unless it is there.
+async def build(target: Path, *arguments: str, module: Path, compiler: str, progress: Progress) -> Path:
+    """A Go program in the per-user cache, built unless it is there. Cancelling it ends the build.
 
     :param arguments: what `go build` is told; the last one is the package.
     :param module: the folder whose `go.mod` pins every version.
     :raises Refusal: the build failed.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
+    async with _alone(target.parent):
+        if not target.exists():  # noqa: ASYNC240 - one look
             progress(f"building {target.name} ({target.parent.name}) from source, once per user (several minutes)")
-            _compile(target, compiler, arguments, module=module, progress=progress)
+            await _compile(target, compiler, arguments, module=module, progress=progress)
     return target
 
 
-def _compile(target: Path, compiler: str, arguments: tuple[str, ...], *, module: Path, progress: Progress) -> None:
+@contextlib.asynccontextmanager
+async def _alone(folder: Path) -> AsyncIterator[None]:
+    """Hold the folder; whoever else builds there just now is waited for."""
+    with (folder / ".lock").open("w") as lock:
+        while not _is_locked(lock.fileno()):  # noqa: ASYNC110 - the lock is another process's
+            await asyncio.sleep(LOCK_EVERY)
+        yield
+
+
+def _is_locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _compile(
+    target: Path, compiler: str, arguments: tuple[str, ...], *, module: Path, progress: Progress
+) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     command = (compiler, "build", "-o", str(draft), *arguments)
-    with subprocess.Popen(command, cwd=module, stderr=subprocess.PIPE, text=True) as running:  # noqa: S603 - ours
-        complaint = _watched(running, target.name, progress)
+    running = await asyncio.create_subprocess_exec(*command, cwd=module, stderr=PIPE, process_group=0)
+    talking = asyncio.create_task(_talk(target.name, progress))
+    try:
+        _, complaint = await running.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        await running.wait()
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        talking.cancel()
     if running.returncode:
-        raise Refusal(f"Building {target.name} failed:\n{complaint.strip()[-2000:]}")
+        raise Refusal(f"Building {target.name} failed:\n{complaint.decode(errors='replace').strip()[-2000:]}")
     draft.replace(target)
 
 
-def _watched(build: subprocess.Popen[str], name: str, progress: Progress) -> str:
-    """Wait for the build, saying now and then that it goes on; returns what it wrote."""
+async def _talk(name: str, progress: Progress) -> None:
+    """Say now and then that the build goes on."""
     began = time.monotonic()
     while True:
-        try:
-            return build.communicate(timeout=SAY_EVERY)[1]
-        except subprocess.TimeoutExpired:
-            progress(f"still building {name} ({time.monotonic() - began:.0f} s)")
+        await asyncio.sleep(SAY_EVERY)
+        progress(f"still building {name} ({time.monotonic() - began:.0f} s)")

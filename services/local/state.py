@@ -20,6 +20,8 @@ from services.local.topology import ROOT
 ELSEWHERE = "SIDECART_STATE"
 """The environment variable that names another state folder than `.sidecart`."""
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 def chosen_folder() -> Path:
     """The state folder of the commands: `.sidecart` in the checkout unless the environment names another."""
@@ -48,12 +50,12 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Running:
-    """A process by its id and the moment it started, so that a reused id is never mistaken for it."""
+    """A process by its id and its birth, so that a reused id is never mistaken for it."""
 
     name: str
     kind: Kind
     pid: int
-    started: float
+    started: str
     url: str
     probe: str
 
@@ -67,7 +69,7 @@ class Record:
     """What the supervisor last wrote about itself and its processes."""
 
     supervisor: int
-    started: float
+    started: str
     offset: int
     phase: Phase
     message: str = ""
@@ -90,12 +92,21 @@ class Record:
         return alive(self.supervisor, self.started) is not None
 
 
-def alive(pid: int, started: float) -> psutil.Process | None:
-    """The process with this id, if it is the one that started then and has not ended."""
+def birth(pid: int) -> str:
+    """The boot and the tick of it at which a process was started: no clock that is set changes them (`man 5 proc`).
+
+    :raises OSError: there is no such process.
+    """
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{_BOOT_ID.read_text().strip()}/{ticks}"
+
+
+def alive(pid: int, started: str) -> psutil.Process | None:
+    """The process with this id, if it is the one that was born then and has not ended."""
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
+        same = birth(pid) == started and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, OSError):
         return None
     return process if same else None
 
@@ -182,8 +193,3 @@ class State:
             else:
                 entry.unlink()
         self.create()
-
-
-def this_process() -> psutil.Process:
-    """The process that runs this code."""
-    return psutil.Process(os.getpid())

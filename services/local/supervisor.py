@@ -1,6 +1,8 @@
 """Keeping processes running: start, restart with growing pauses, wait for health, stop in reverse order."""
 
 import asyncio
+import contextlib
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ from typing import Any
 from services.local import health, processes
 from services.local.processes import Spec
 from services.local.refusals import Refusal, StartFailed
-from services.local.state import Phase, Record, Running, State, this_process
+from services.local.state import Phase, Record, Running, State, birth
 
 START_LIMIT = 120.0
 """Seconds after which a process that has not become healthy has failed."""
@@ -87,22 +89,25 @@ class Child:
         loop, backoff = asyncio.get_running_loop(), Backoff()
         while not self._stopping.is_set():
             began = loop.time()
-            code = await self._run_once()
+            code, told = await self._run_once()
             self.ended += 1
             if not self._stopping.is_set():
                 pause = backoff.after(loop.time() - began, killed=code == -signal.SIGKILL)
-                self._report(
-                    f"{self.spec.name} ended ({_told(code)}) and starts again in {pause:.1f} s; see {self._log}"
-                )
+                self._report(f"{self.spec.name} {told} and starts again in {pause:.1f} s; see {self._log}")
                 await self._pause(pause)
 
-    async def _run_once(self) -> int:
-        self._process = await processes.spawn(self.spec, self._log)
+    async def _run_once(self) -> tuple[int | None, str]:
+        """Run it to its end: its exit code, if it has one, and what became of it in words."""
+        try:
+            self._process = await processes.spawn(self.spec, self._log)
+        except OSError as error:
+            return None, f"could not be started ({error})"
         self.running = processes.running(self.spec, self._process.pid)
         self._changed()
         if self._stopping.is_set():
             await processes.stop(self._process, self.spec)
-        return await self._process.wait()
+        code = await self._process.wait()
+        return code, f"ended ({_told(code)})"
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -127,7 +132,7 @@ class Supervisor:
         """Tell the watcher and the record how far the system is."""
         self._message, self._phase = message, phase or self._phase
         self._write()
-        self._report(message)
+        self._tell(message)
 
     def fail(self, message: str) -> None:
         """Record why the system does not start."""
@@ -136,7 +141,7 @@ class Supervisor:
 
     def start(self, specs: Iterable[Spec]) -> tuple[Child, ...]:
         """Begin to keep these processes."""
-        started = tuple(Child(spec, self.state.log(spec.name), self._write, self._report) for spec in specs)
+        started = tuple(Child(spec, self.state.log(spec.name), self._write, self._tell) for spec in specs)
         self._children |= {child.spec.name: child for child in started}
         return started
 
@@ -148,31 +153,53 @@ class Supervisor:
         await all_healthy(self.start(specs))
 
     async def tend_logs(self) -> None:
-        """Keep every log within its bounds, until cancelled."""
+        """Keep every log within its bounds and the record true, until cancelled.
+
+        What fails for want of room on the disk is told and tried again in the next round.
+        """
         while True:
             await asyncio.sleep(LOGS_EVERY)
             for name in self._children:
-                processes.rotate(self.state.log(name))
+                try:
+                    processes.rotate(self.state.log(name))
+                except OSError as error:
+                    self._tell(f"the log of {name} could not be moved aside ({error})")
+            self._write()
 
     async def stop(self) -> None:
-        """Stop everything, the last started kind first."""
+        """Stop everything, the last started kind first.
+
+        :raises ExceptionGroup: keeping something failed; the rest is stopped all the same.
+        """
         order = {child.spec.kind: None for child in reversed(self._children.values())}
+        failures: list[Exception] = []
         for kind in order:
-            await asyncio.gather(*(child.stop() for child in self._children.values() if child.spec.kind is kind))
+            stopping = (child.stop() for child in self._children.values() if child.spec.kind is kind)
+            ended = await asyncio.gather(*stopping, return_exceptions=True)
+            failures += [outcome for outcome in ended if isinstance(outcome, Exception)]
+        if failures:
+            raise ExceptionGroup("processes could not be kept running", failures)
+
+    def _tell(self, message: str) -> None:
+        """Tell the watcher; one who cannot be told, because the disk of its log is full, is no reason to stop."""
+        with contextlib.suppress(OSError):
+            self._report(message)
 
     def _write(self) -> None:
-        me = this_process()
         running = tuple(child.running for child in self._children.values() if child.running is not None)
-        self.state.write(
-            Record(
-                supervisor=me.pid,
-                started=me.create_time(),
-                offset=self._offset,
-                phase=self._phase,
-                message=self._message,
-                processes=running,
+        try:
+            self.state.write(
+                Record(
+                    supervisor=os.getpid(),
+                    started=birth(os.getpid()),
+                    offset=self._offset,
+                    phase=self._phase,
+                    message=self._message,
+                    processes=running,
+                )
             )
-        )
+        except OSError as error:
+            self._tell(f"the record could not be written ({error})")
 
 
 def _told(code: int) -> str:

@@ -1,5 +1,6 @@
 """What runs: the apps of `dapr/dapr.yaml`, read by the schema of the Dapr CLI, and the ports that all of it uses."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -98,6 +99,11 @@ def load(path: Path = RUN_FILE) -> tuple[App, ...]:
     :raises pydantic.ValidationError: the file is not what the Dapr CLI would read, or names a port twice.
     """
     return RunFile.model_validate(yaml.safe_load(path.read_text())).merged()
+
+
+def databases(apps: Iterable[App]) -> tuple[str, ...]:
+    """The services that own a database: those with migrations."""
+    return tuple(app.app_id for app in apps if (ROOT / "services" / app.app_id / "migrations").is_dir())
 
 
 class Ports(BaseModel):

@@ -1,5 +1,6 @@
 """Stripe's own description of its API: stripe-mock, which refuses what it does not allow, and the schemas in it."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -27,7 +28,7 @@ def program() -> Path:
     """stripe-mock, built once per user and version; without it and without Go the test is skipped."""
     target = _folder() / "stripe-mock"
     if not target.exists():
-        runtime.build(target, PACKAGE, module=MODULE, compiler=_go(), progress=print)
+        asyncio.run(runtime.build(target, PACKAGE, module=MODULE, compiler=_go(), progress=print))
     return target
 
 

@@ -1,8 +1,9 @@
 """Facts and letters: all are published, none is missing, none was given up; and nothing waits past its time."""
 
+from services.local import topology
 from services.local.audit.checks import Count, Rows
 
-DATABASES = ("user", "product", "inventory", "order", "payment", "notification")
+DATABASES = topology.databases(topology.load())
 
 FACT_IS_UNPUBLISHED = """
 SELECT event_id AS subject, type, aggregate_id, version, at FROM outbox WHERE published_at IS NULL AND at < %(before)s

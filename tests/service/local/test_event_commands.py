@@ -72,6 +72,11 @@ def due(url: str) -> list[int]:
     return [row[0] for row in rows(url, "SELECT id FROM outbox WHERE published_at IS NULL ORDER BY id")]
 
 
+def take_all(url: str) -> None:
+    """Do what a relay does when the broker is well."""
+    rows(url, "UPDATE outbox SET published_at = now() WHERE published_at IS NULL")
+
+
 def test_letters_are_listed_with_what_becomes_of_them(app: typer.Typer, urls: Urls) -> None:
     tried, dead = park(urls["order"]), park(urls["inventory"], state="dead")
 
@@ -196,9 +201,26 @@ def test_many_facts_are_published_again_in_batches(urls: Urls, monkeypatch: pyte
     publish(urls["order"], topic="orders", times=5)
     monkeypatch.setattr(republishing, "BATCH_ROWS", 2)
 
-    assert republishing.republish(urls, since=NOON) == {"orders": 5}
+    found = republishing.republish(urls, since=NOON, pause=lambda: take_all(urls["order"]))
 
-    assert due(urls["order"]) == [1, 2, 3, 4, 5]
+    assert found == {"orders": 5}
+    assert due(urls["order"]) == [5]
+
+
+def test_facts_are_published_again_no_faster_than_the_relay_takes_them(
+    urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(urls["order"], topic="orders", times=6)
+    monkeypatch.setattr(republishing, "BATCH_ROWS", 2)
+    waited: list[list[int]] = []
+
+    def relay() -> None:
+        waited.append(due(urls["order"]))
+        take_all(urls["order"])
+
+    republishing.republish(urls, since=NOON, pause=relay)
+
+    assert waited == [[1, 2], [3, 4], [5, 6]]
 
 
 def test_a_service_without_a_database_is_refused(urls: Urls) -> None:

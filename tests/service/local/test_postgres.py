@@ -1,15 +1,19 @@
 """What the embedded PostgreSQL does where things are not as usual."""
 
 import os
+import shutil
+import tempfile
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from services.local import postgres, redis
-from services.local.postgres import Cluster
+from services.local.postgres import Cluster, NoClusterOfItsOwn
 from services.local.refusals import Refusal
 from tests.conditions import free_port
 
@@ -35,25 +39,88 @@ def test_a_cluster_that_cannot_be_created_says_why(tmp_path: Path) -> None:
 
 def test_a_cluster_whose_creation_was_interrupted_is_created_anew(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, free_port(), "secret")
-    cluster.data.mkdir(parents=True)
-    (cluster.data / "half").touch()
+    with interrupted_initdb() as binaries:
+        cluster.__dict__["binaries"] = binaries
+        with pytest.raises(Refusal, match="could not be created"):
+            cluster.prepare()
+    del cluster.__dict__["binaries"]
 
     cluster.prepare()
 
-    assert (cluster.data / "PG_VERSION").exists()
-    assert not (cluster.data / "half").exists()
-    assert not (cluster.folder / "password").exists()
+    assert (cluster.data / "global" / "pg_control").exists()
+    assert [path.name for path in cluster.folder.iterdir() if path.name in {"draft", "password"}] == []
     cluster.remove()
 
 
-def test_a_cluster_whose_state_folder_is_gone_is_forgotten(tmp_path: Path) -> None:
-    for name, home in (("orphan", tmp_path / "gone"), ("kept", tmp_path)):
-        (tmp_path / "shared" / name).mkdir(parents=True)
-        (tmp_path / "shared" / name / "home").write_text(str(home))
+@contextmanager
+def interrupted_initdb() -> Iterator[Path]:
+    """Programs that begin as PostgreSQL's do, and fail, where the server's user may run them."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "initdb"
+        program.write_text('#!/bin/sh\nmkdir "$2" && echo 18 > "$2/PG_VERSION"\nexit 1\n')
+        program.chmod(0o755)
+        program.parent.chmod(0o755)
+        yield program.parent
 
-    postgres.forget_orphans(tmp_path / "shared")
 
-    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["kept"]
+def marked(shared: Path, **homes: Path) -> Path:
+    """Folders of clusters, each with the state folder that it belongs to."""
+    for name, home in homes.items():
+        (shared / name / "data").mkdir(parents=True)
+        (shared / name / "belongs-to").write_text(str(home))
+    return shared
+
+
+def test_a_cluster_whose_temporary_state_folder_is_gone_is_forgotten(tmp_path: Path) -> None:
+    shared = marked(tmp_path / "shared", orphan=tmp_path / "gone", kept=tmp_path)
+
+    postgres.forget_orphans(shared)
+
+    assert [path.name for path in shared.iterdir()] == ["kept"]
+
+
+def test_a_cluster_whose_disk_is_not_mounted_is_kept(tmp_path: Path) -> None:
+    shared = marked(tmp_path / "shared", away=Path("/a-disk-that-is-not-mounted/shop/.sidecart/data"))
+
+    postgres.forget_orphans(shared)
+
+    assert [path.name for path in shared.iterdir()] == ["away"]
+
+
+def made(home: Path) -> Cluster:
+    """A cluster for the folder, with something in it."""
+    home.mkdir(parents=True)
+    cluster = Cluster(home, free_port(), "secret")
+    cluster.prepare()
+    (cluster.folder / "kept").touch()
+    return cluster
+
+
+def test_a_state_folder_that_was_moved_keeps_its_cluster(tmp_path: Path) -> None:
+    before = made(tmp_path / "shop")
+    before.home.rename(tmp_path / "moved")
+    newcomer = made(tmp_path / "shop")
+
+    after = Cluster(tmp_path / "moved", free_port(), "secret")
+    after.prepare()
+
+    assert (after.folder / "kept").exists()
+    assert newcomer.folder != after.folder
+    after.remove()
+    newcomer.remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's cluster is in the state folder and is copied with it")
+def test_a_copy_of_a_state_folder_neither_uses_nor_deletes_the_cluster_of_the_original(tmp_path: Path) -> None:
+    original = made(tmp_path / "shop")
+    shutil.copytree(original.home, tmp_path / "copy")
+
+    with pytest.raises(NoClusterOfItsOwn, match=rf"a copy of {original.home}, .* --fresh"):
+        Cluster(tmp_path / "copy", free_port(), "secret").prepare()
+    Cluster(tmp_path / "copy", free_port(), "secret").remove()
+
+    assert (original.folder / "kept").exists()
+    original.remove()
 
 
 def test_a_server_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
@@ -104,9 +171,8 @@ def test_several_may_forget_the_same_orphans_at_once(tmp_path: Path) -> None:
         data = shared / f"orphan-{number}" / "data"
         data.mkdir(parents=True)
         (data / "file").touch()
-        (data.parent / "home").write_text(str(tmp_path / "gone"))
-    (shared / "kept").mkdir()
-    (shared / "kept" / "home").write_text(str(tmp_path))
+        (data.parent / "belongs-to").write_text(str(tmp_path / "gone"))
+    marked(shared, kept=tmp_path)
 
     def forget(_: int) -> None:
         all_ready.wait()

@@ -197,6 +197,16 @@ def test_data_survives_a_stop_and_a_start_and_a_fresh_start_forgets_it(stores: P
         assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
 
 
+def test_a_cluster_that_is_made_anew_is_migrated_again(stores: Plan) -> None:
+    command("down")
+    stores.cluster.remove()
+
+    assert started(stores.ports.public).returncode == 0
+
+    with psycopg.connect(stores.secrets["order-database-url"]) as connection:
+        assert connection.execute("SELECT to_regclass('outbox')::text").fetchone() == ("outbox",)
+
+
 def test_when_nothing_runs_status_says_so_and_stopping_is_no_mistake(stores: Plan) -> None:
     command("down")
 

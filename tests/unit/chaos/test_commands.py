@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from services.local.chaos.commands import Stage
 from services.local.chaos.report import Report
 from services.local.chaos.schedule import Victim
 from services.local.refusals import Refusal
-from services.local.state import Phase, Record, State, this_process
+from services.local.state import Phase, Record, State, birth
 from services.local.system import System
 from tests.unit.chaos.test_report import result
 
@@ -78,8 +79,8 @@ def test_there_are_at_least_as_many_kills_as_kinds_of_process(theatre: Theatre) 
 
 
 def test_the_running_system_is_preferred(theatre: Theatre, tmp_path: Path) -> None:
-    me = this_process()
-    theatre.state.write(Record(supervisor=me.pid, started=me.create_time(), offset=5, phase=Phase.HEALTHY))
+    me = os.getpid()
+    theatre.state.write(Record(supervisor=me, started=birth(me), offset=5, phase=Phase.HEALTHY))
 
     theatre.run("--history", str(tmp_path / "h.jsonl"))
 

@@ -21,7 +21,7 @@ from services.local.chaos.schedule import Deed, Strike, Victim
 from services.local.chaos.striking import Striker
 from services.local.plan import unmoved_ports
 from services.local.ports import free_offset
-from services.local.state import Kind, Phase, Record, Running, State, this_process
+from services.local.state import Kind, Phase, Record, Running, State, birth
 from services.local.system import System
 from tests.conditions import eventually
 
@@ -33,14 +33,18 @@ def strike(deed: Deed, *names: str, seconds: float = 0.05, **fault: object) -> S
 
 
 def recorded(state: State, processes: dict[str, psutil.Popen], offset: int = 0) -> System:
-    me = this_process()
+    me = os.getpid()
     running = tuple(
-        Running(name=name, kind=Kind.SERVICE, pid=one.pid, started=one.create_time(), url="", probe="tcp://127.0.0.1:1")
+        Running(name=name, kind=Kind.SERVICE, pid=one.pid, started=born(one), url="", probe="tcp://127.0.0.1:1")
         for name, one in processes.items()
     )
-    record = Record(supervisor=me.pid, started=me.create_time(), offset=offset, phase=Phase.HEALTHY, processes=running)
+    record = Record(supervisor=me, started=birth(me), offset=offset, phase=Phase.HEALTHY, processes=running)
     state.write(record)
     return System(state, offset)
+
+
+def born(process: psutil.Popen) -> str:
+    return birth(process.pid) if process.is_running() else ""
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from services.local.console import Steps
 from services.local.customer import bench, catalogue
 from services.local.customer.bench import Bench, Pace, TooManyFailures
 from services.local.customer.place import NothingRuns, Place
-from services.local.state import Phase, Record, State, this_process
+from services.local.state import Phase, Record, State, birth
 from services.local.system import System
 from tests.unit.customer.shop import Shop, opened_beside
 
@@ -29,10 +30,10 @@ def place(shop: Shop, tmp_path: Path) -> Iterator[Place]:
 def system(place: Place, tmp_path: Path) -> System:
     """A system whose gateway and gateway's sidecar are the shop in memory, and whose processes are this one."""
     offset = (urlsplit(place.base_url).port or 0) - 8080
-    this = this_process()
+    me = os.getpid()
     state = State(tmp_path)
     state.secrets.write_text('{"operator-password": "secret", "dapr-api-token-gateway": "t"}')
-    state.write(Record(supervisor=this.pid, started=this.create_time(), offset=offset, phase=Phase.HEALTHY))
+    state.write(Record(supervisor=me, started=birth(me), offset=offset, phase=Phase.HEALTHY))
     return System(state, offset)
 
 

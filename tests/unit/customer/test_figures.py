@@ -11,7 +11,7 @@ from services.local.customer import figures, meter, verdicts
 from services.local.customer.figures import Figure
 from services.local.customer.load import Measured
 from services.local.customer.verdicts import Load
-from services.local.state import Kind, Phase, Record, Running
+from services.local.state import Kind, Phase, Record, Running, birth
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
@@ -98,17 +98,13 @@ def test_the_verdicts_set_orders_reads_and_events_beside_their_targets() -> None
 
 
 def test_the_meter_reads_what_processes_cost() -> None:
-    this = psutil.Process(os.getpid())
-    running = Running(
-        name="order", kind=Kind.SERVICE, pid=this.pid, started=this.create_time(), url="http://x", probe="http://x"
-    )
-    record = Record(
-        supervisor=this.pid, started=this.create_time(), offset=0, phase=Phase.HEALTHY, processes=(running,)
-    )
+    me = os.getpid()
+    running = Running(name="order", kind=Kind.SERVICE, pid=me, started=birth(me), url="http://x", probe="http://x")
+    record = Record(supervisor=me, started=birth(me), offset=0, phase=Phase.HEALTHY, processes=(running,))
 
     members = meter.processes(record)
 
-    assert [process.pid for process in members].count(this.pid) == 1
+    assert [process.pid for process in members].count(me) == 1
     assert meter.cpu_seconds(members) > 0
     assert meter.pss_bytes(members) > 2**20
 
@@ -119,5 +115,5 @@ def test_processes_that_have_ended_cost_nothing() -> None:
 
     assert meter.cpu_seconds([gone]) == 0
     assert meter.pss_bytes([gone]) == 0
-    record = Record(supervisor=gone.pid, started=0, offset=0, phase=Phase.STOPPED)
+    record = Record(supervisor=gone.pid, started="", offset=0, phase=Phase.STOPPED)
     assert meter.processes(record) == []

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from services.local.customer.formats import JSON_LINES, Part
 from services.local.customer.importing import RowError, Summary, Unfinished
 from services.local.customer.place import NothingRuns, Place
 from services.local.customer.seeding import Unseeded
-from services.local.state import Phase, Record, State, this_process
+from services.local.state import Phase, Record, State, birth
 from tests.unit.customer.shop import Shop
 
 PARTS = [
@@ -142,9 +143,9 @@ def test_where_nothing_runs_there_is_no_place(tmp_path: Path) -> None:
 
 def test_the_running_system_is_a_place(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text('{"operator-password": "p"}')
-    this = this_process()
+    me = os.getpid()
     state = State(tmp_path)
-    state.write(Record(supervisor=this.pid, started=this.create_time(), offset=20, phase=Phase.HEALTHY))
+    state.write(Record(supervisor=me, started=birth(me), offset=20, phase=Phase.HEALTHY))
 
     assert place.running(state).base_url == "http://127.0.0.1:8100"
 

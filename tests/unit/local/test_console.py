@@ -7,7 +7,7 @@ from rich.console import Console
 
 from services.local import console
 from services.local.console import Steps
-from services.local.state import Kind, Phase, Record, Running, this_process
+from services.local.state import Kind, Phase, Record, Running, birth
 from services.local.topology import Ports
 from tests.conditions import free_port
 
@@ -18,11 +18,11 @@ def listening() -> Iterator[str]:
         yield f"tcp://127.0.0.1:{listener.getsockname()[1]}"
 
 
-def record(probe: str, phase: Phase, *, started: float | None = None) -> Record:
-    me = this_process()
-    started = me.create_time() if started is None else started
-    running = Running(name="order", kind=Kind.SERVICE, pid=me.pid, started=started, url="http://x", probe=probe)
-    return Record(supervisor=1, started=1, offset=0, phase=phase, processes=(running,))
+def record(probe: str, phase: Phase, *, started: str | None = None) -> Record:
+    me = os.getpid()
+    started = birth(me) if started is None else started
+    running = Running(name="order", kind=Kind.SERVICE, pid=me, started=started, url="http://x", probe=probe)
+    return Record(supervisor=1, started="", offset=0, phase=phase, processes=(running,))
 
 
 async def test_health_is_measured_now(listening: str) -> None:
@@ -35,7 +35,7 @@ async def test_health_is_measured_now(listening: str) -> None:
     assert await health_of(record(listening, Phase.HEALTHY)) == "healthy"
     assert await health_of(record(silent, Phase.HEALTHY)) == "unhealthy"
     assert await health_of(record(silent, Phase.STARTING)) == "starting"
-    assert await health_of(record(listening, Phase.HEALTHY, started=1)) == "down"
+    assert await health_of(record(listening, Phase.HEALTHY, started="earlier")) == "down"
 
 
 async def test_a_row_says_what_status_promises(listening: str) -> None:

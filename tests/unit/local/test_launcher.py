@@ -46,7 +46,7 @@ def test_the_environment_is_prepared_from_the_lock_without_fetching_a_python(che
     result = launched(checkout, "status")
 
     called = (checkout / "uv-was-called").read_text()
-    assert called.startswith("sync --locked --quiet --python ")
+    assert called.startswith("sync --locked --quiet --compile-bytecode --python ")
     assert "downloads: never" in called
     assert "preparing the environment" in result.stderr
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.local import processes
 from services.local.processes import Spec
-from services.local.state import Kind, Running
+from services.local.state import Kind, Running, birth
 from tests.conditions import wait_until
 
 SLEEPS = "import time; time.sleep(60)"
@@ -25,7 +25,7 @@ asyncio.run(main())
 """
 
 
-def running(pid: int, started: float) -> Running:
+def running(pid: int, started: str) -> Running:
     return Running(name="order", kind=Kind.SERVICE, pid=pid, started=started, url="", probe="")
 
 
@@ -42,7 +42,7 @@ def test_a_process_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> N
 
 def test_a_process_that_a_dead_supervisor_left_is_ended() -> None:
     with subprocess.Popen([sys.executable, "-c", SLEEPS]) as left:
-        known = running(left.pid, psutil.Process(left.pid).create_time())
+        known = running(left.pid, birth(left.pid))
 
         processes.end_leftover(known)
 
@@ -51,7 +51,7 @@ def test_a_process_that_a_dead_supervisor_left_is_ended() -> None:
 
 def test_a_process_that_only_has_the_same_id_is_left_alone() -> None:
     with subprocess.Popen([sys.executable, "-c", SLEEPS]) as other:
-        processes.end_leftover(running(other.pid, started=1))
+        processes.end_leftover(running(other.pid, started="earlier"))
 
         assert other.poll() is None
         other.kill()

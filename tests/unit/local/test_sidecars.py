@@ -13,6 +13,7 @@ from services.local.runtime import Runtime
 from services.local.sidecars import Mesh
 from services.local.state import State
 from services.local.topology import Ports
+from services.shared.grpc_app import GRACE_SECONDS
 
 
 @pytest.fixture
@@ -75,6 +76,13 @@ def test_an_app_and_its_sidecar_share_tokens_that_no_other_app_knows(plan: Plan,
     assert len({environment["APP_API_TOKEN"] for environment in environments}) == len(plan.apps)
     assert len({environment["DAPR_API_TOKEN"] for environment in environments}) == len(plan.apps)
     assert all(environment["SIDECART_BROKER_HOST"] == "127.0.0.1:9612" for environment in environments)
+
+
+def test_a_service_may_take_longer_to_end_than_it_answers_what_it_was_asked(plan: Plan, mesh: Mesh) -> None:
+    mesh.prepare()
+    certify(mesh, days=365)
+
+    assert min(spec.grace for spec in plan.services(mesh)) > GRACE_SECONDS
 
 
 def test_an_app_without_components_gets_none_and_no_sidecar_checks_health(plan: Plan, mesh: Mesh) -> None:

@@ -4,19 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.local.refusals import AlreadyRunning
-from services.local.state import ELSEWHERE, Kind, Phase, Record, Running, State, alive, this_process
+from services.local.state import ELSEWHERE, Kind, Phase, Record, Running, State, alive, birth
 from services.local.topology import ROOT
 
 
 def record(**changes: object) -> Record:
-    me = this_process()
+    me = os.getpid()
     running = Running(
-        name="order", kind=Kind.SERVICE, pid=me.pid, started=me.create_time(), url="http://x", probe="http://x/healthz"
+        name="order", kind=Kind.SERVICE, pid=me, started=birth(me), url="http://x", probe="http://x/healthz"
     )
-    values = {"supervisor": me.pid, "started": me.create_time(), "offset": 7, "phase": Phase.HEALTHY}
+    values = {"supervisor": me, "started": birth(me), "offset": 7, "phase": Phase.HEALTHY}
     return Record(**values | {"processes": (running,)} | changes)  # type: ignore[arg-type] # a test's own changes
 
 
@@ -46,24 +47,40 @@ def test_without_a_record_nothing_runs(state: State) -> None:
 
 
 def test_a_record_whose_supervisor_is_gone_is_not_running(state: State) -> None:
-    state.write(record(started=this_process().create_time() - 100))
+    state.write(record(started="earlier"))
 
     assert state.read() is not None
     assert state.running() is None
 
 
-def test_a_process_is_known_by_its_id_and_start() -> None:
-    me = this_process()
+def test_a_process_is_known_by_its_id_and_birth() -> None:
+    me = os.getpid()
 
-    assert alive(me.pid, me.create_time()) == me
-    assert alive(me.pid, me.create_time() - 100) is None
+    assert alive(me, birth(me)) == psutil.Process(me)
+    assert alive(me, "earlier") is None
+
+
+def test_a_process_is_known_after_the_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = os.getpid()
+    known = birth(me)
+
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: 0.0)
+
+    assert birth(me) == known
+    assert alive(me, known) is not None
+
+
+def test_what_never_was_has_no_birth() -> None:
+    with pytest.raises(FileNotFoundError):
+        birth(2**22 + 1)
 
 
 def test_a_process_that_has_ended_is_not_alive() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        known = birth(ended.pid)
         ended.wait()
 
-    assert alive(ended.pid, 0) is None
+    assert alive(ended.pid, known) is None
 
 
 def test_one_folder_has_one_supervisor(state: State) -> None:
@@ -99,7 +116,3 @@ def test_commands_use_the_checkouts_folder_unless_the_environment_names_another(
 
     assert usual.root == ROOT / ".sidecart"
     assert State().root == tmp_path
-
-
-def test_this_process_is_the_one_that_runs_the_test() -> None:
-    assert this_process().pid == os.getpid()

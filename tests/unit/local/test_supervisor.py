@@ -1,9 +1,11 @@
 import asyncio
+import errno
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,41 @@ async def test_a_process_that_keeps_ending_fails_the_start_with_the_end_of_its_l
             await child.healthy()
 
 
+async def test_a_process_that_cannot_be_started_is_tried_again(state: State, tmp_path: Path) -> None:
+    told: list[str] = []
+    program = tmp_path / "program"
+    wanted = spec("shop", SERVES)
+    async with supervised(state, told) as keeper:
+        (child,) = keeper.start([replace(wanted, command=(str(program), *wanted.command[1:]))])
+        await eventually(lambda: asyncio.sleep(0, child.ended == 1))
+
+        program.symlink_to(sys.executable)
+
+        await child.healthy()
+    assert "shop could not be started" in told[0]
+    assert "starts again in 0.5 s" in told[0]
+
+
+async def test_a_process_is_kept_where_neither_the_record_nor_the_watcher_has_room(state: State) -> None:
+    state.record_file.mkdir()
+
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    keeper = Supervisor(state, 0, full)
+    try:
+        (child,) = keeper.start([spec("shop", SERVES)])
+        keeper.say("half way")
+        await child.healthy()
+        first = pid_of(child)
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: asyncio.sleep(0, pid_of(child) != first))
+
+        await child.healthy()
+    finally:
+        await keeper.stop()
+
+
 async def test_a_process_that_never_answers_fails_the_start(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "START_LIMIT", 0.2)
     async with supervised(state) as keeper:
@@ -173,6 +210,18 @@ async def test_the_kind_started_last_stops_first(state: State, tmp_path: Path) -
             await says_ready(state.log(name))
 
     assert order.read_text() == "service store "
+
+
+async def test_a_process_whose_keeping_failed_does_not_keep_the_others_from_being_stopped(state: State) -> None:
+    keeper = Supervisor(state, 0, print)
+    keeper.start([replace(spec("broken", SERVES), command=("a name\0with an end in it",))])
+    await keeper.started([spec("store", SERVES, kind=Kind.STORE), spec("service", SERVES)])
+
+    with pytest.raises(ExceptionGroup) as failed:
+        await keeper.stop()
+
+    assert failed.group_contains(ValueError, match="embedded null byte")
+    assert [running.process() for running in recorded(state).processes] == [None, None]
 
 
 async def test_a_process_that_will_not_end_is_killed_after_its_grace(state: State) -> None:
@@ -227,6 +276,29 @@ async def test_logs_are_kept_within_bounds_while_processes_write(state: State, m
 
         tending.cancel()
     assert (state.logs / "shop.log.1").read_text() == "x" * 100 + "\n"
+
+
+async def test_a_log_that_cannot_be_moved_aside_is_told_and_the_others_and_the_record_are_tended(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOGS_EVERY", 0.01)
+    monkeypatch.setattr(processes, "LOG_LIMIT", 10)
+    told: list[str] = []
+    async with supervised(state, told) as keeper:
+        keeper.start([spec(name, STUBBORN, grace=0) for name in ("one", "other")])
+        for name in ("one", "other"):
+            await says_ready(state.log(name))
+            state.log(name).write_text("x" * 100)
+        (state.logs / "one.log.1").mkdir()
+        state.record_file.unlink()
+
+        tending = asyncio.create_task(keeper.tend_logs())
+        await eventually(lambda: asyncio.sleep(0, state.log("other").stat().st_size == 0))
+        await eventually(lambda: asyncio.sleep(0, state.record_file.exists()))
+
+        tending.cancel()
+    assert "the log of one could not be moved aside" in told[0]
+    assert state.log("one").read_text() == "x" * 100
 
 
 async def says_ready(log: Path) -> None:

@@ -21,8 +21,8 @@ from tests.unit.stripe_server.conftest import running
 async def test_a_journey_that_breaks_leaves_no_fault_behind(tmp_path: Path) -> None:
     state, history = State(tmp_path), History(io.StringIO())
     with hooks.listening() as shop, running(tmp_path / "stripe", shop) as provider:
-        stripe = Running(name="stripe", kind=Kind.STAND_IN, pid=1, started=0, url=provider.url, probe=provider.url)
-        state.write(Record(supervisor=1, started=0, offset=0, phase=Phase.HEALTHY, processes=(stripe,)))
+        stripe = Running(name="stripe", kind=Kind.STAND_IN, pid=1, started="", url=provider.url, probe=provider.url)
+        state.write(Record(supervisor=1, started="", offset=0, phase=Phase.HEALTHY, processes=(stripe,)))
         async with client.connected(provider.url) as anyone:
             clerk = Clerk(
                 account=Account(anyone=anyone, email="", password="", api=anyone), asking=Asking(history=history)

@@ -35,7 +35,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plan]:
     plan.cluster.prepare()
     asyncio.run(_with_postgres(plan, lambda: _migrate(plan)))
     Records(state.data / "stripe").close()
-    state.write(Record(supervisor=2**22, started=0, offset=plan.ports.offset, phase=Phase.STOPPED))
+    state.write(Record(supervisor=2**22, started="", offset=plan.ports.offset, phase=Phase.STOPPED))
     yield plan
     plan.cluster.remove()
 
