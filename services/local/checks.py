@@ -76,20 +76,24 @@ def steps(tier: Tier) -> tuple[Step, ...]:
 
 
 def tests(tier: Tier) -> Iterable[Step]:
-    """The test runs of a tier. All tiers together are measured, and must cover what pyproject.toml demands."""
+    """The test runs of a tier. All tiers together are measured, and must cover what pyproject.toml demands.
+
+    The processes of a whole system run unmeasured, as fast as they are: of that tier only the tests' own process counts.
+    """
     if tier is not Tier.ALL:
-        yield _pytest(f"{tier} tests", FOLDERS[tier], parallel=tier is not Tier.SYSTEM)
+        yield Step(f"{tier} tests", _pytest(tier))
         return
     yield Step("forget coverage", _module("coverage", "erase"))
-    for each, folders in FOLDERS.items():
-        yield _pytest(f"{each} tests", folders, parallel=each is not Tier.SYSTEM, measured=True)
+    yield Step("unit tests", _pytest(Tier.UNIT), measured=True)
+    yield Step("service tests", _pytest(Tier.SERVICE), measured=True)
+    yield Step("system tests", _pytest(Tier.SYSTEM, "coverage", "run", "-m"))
     yield Step("combine coverage", _module("coverage", "combine", "--quiet"))
     yield Step("coverage", _module("coverage", "report"))
 
 
-def _pytest(name: str, folders: Iterable[str], *, parallel: bool, measured: bool = False) -> Step:
-    workers = ("-n", "logical") if parallel else ()
-    return Step(name, _module("pytest", "-q", *workers, *folders), measured=measured)
+def _pytest(tier: Tier, *under: str) -> tuple[str, ...]:
+    workers = () if tier is Tier.SYSTEM else ("-n", "logical")
+    return _module(*under, "pytest", "-q", *workers, *FOLDERS[tier])
 
 
 def _program(name: str, *arguments: str) -> tuple[str, ...]:

@@ -33,9 +33,17 @@ def test_a_single_tier_runs_its_own_folders_without_measuring() -> None:
 def test_all_tiers_are_measured_together_and_their_coverage_decides() -> None:
     steps = list(checks.tests(Tier.ALL))
 
-    run = {folder for step in steps if step.measured for folder in step.command if folder.startswith("tests/")}
+    measured = [step for step in steps if step.measured or "run" in step.command]
+    run = {folder for step in measured for folder in step.command if folder.startswith("tests/")}
     assert run == {folder for folders in checks.FOLDERS.values() for folder in folders}
     assert steps[-1].command[-2:] == ("coverage", "report")
+
+
+def test_a_whole_system_is_not_slowed_by_measuring_it() -> None:
+    (step,) = (step for step in checks.tests(Tier.ALL) if step.command[-1] == "tests/system")
+
+    assert not step.measured
+    assert step.command[1:5] == ("-m", "coverage", "run", "-m")
 
 
 def test_every_folder_of_tests_belongs_to_a_tier() -> None:
