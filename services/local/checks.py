@@ -78,7 +78,7 @@ def steps(tier: Tier) -> tuple[Step, ...]:
 def tests(tier: Tier) -> Iterable[Step]:
     """The test runs of a tier. All tiers together are measured, and must cover what pyproject.toml demands.
 
-    The processes of a whole system run unmeasured, as fast as they are: of that tier only the tests' own process counts.
+    Of a whole system only the tests' own process is measured: the others run as fast as they are.
     """
     if tier is not Tier.ALL:
         yield Step(f"{tier} tests", _pytest(tier))
