@@ -25,10 +25,12 @@ DEADLINES: dict[str, dict[str, str]] = {
     "order": {"orders.expires_at": "expire", "orders.next_check_at": "expire"},
     "payment": {
         "attempt.due_at": "attempts",
+        "payable.follow_at": "follower",
         "payment.cancel_due_at": "cancellations",
         "payment.debt_due_at": "debts",
         "refund.due_at": "refunds",
         "webhook_event.due_at": "webhooks",
+        "webhook_event.processed_at": "old-webhooks",
     },
     "notification": {"message.next_at": "sender", "message.sent_at": "old-letters"},
 }

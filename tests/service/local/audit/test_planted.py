@@ -143,7 +143,7 @@ PLANTED = [
     wrong(
         "webhook-unheeded",
         "payment",
-        "INSERT INTO webhook_event VALUES ('evt_1', 'charge.refunded', 'ch_1', '{}', now(), now())",
+        "INSERT INTO webhook_event VALUES ('evt_1', 'charge.refunded', 'ch_1', now(), now())",
     ),
     wrong("payment-untold", "payment", "UPDATE payment SET version = version + 1 WHERE order_id = %(paid)s"),
     wrong(
