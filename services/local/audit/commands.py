@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 
 from services.local import console
@@ -16,11 +17,14 @@ from services.local.audit.replay import Replay
 from services.local.audit.report import Report
 from services.local.audit.sources import NoRecords, NoSystem, Sources, opened
 from services.local.customer.place import NothingRuns
+from services.local.refusals import AlreadyRunning, StartFailed
 from services.local.state import State
 from services.local.system import System
 
 CANNOT = 3
 """The exit code when there is nothing to audit, or not what it takes."""
+_UNAUDITED = (NoSystem, NoRecords, NothingRuns, AlreadyRunning, StartFailed, psycopg.OperationalError)
+"""What keeps an audit from being made: there is no system, it is just being started, a database is away."""
 _PATIENCE = 600.0
 """Seconds that a system has to take every fact once more."""
 
@@ -46,8 +50,8 @@ def audit_command(
     """Check that no order, unit or cent was lost or counted twice; exit code 1 when something was."""
     try:
         report = asyncio.run(_audited(State(), history or (), rebuilds=rebuild, replays=replay))
-    except (NoSystem, NoRecords, NothingRuns) as refusal:
-        console.complain(str(refusal))
+    except _UNAUDITED as why:
+        console.complain(str(why))
         raise typer.Exit(CANNOT) from None
     if as_json:
         typer.echo(showing.as_json(report))

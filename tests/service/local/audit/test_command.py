@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from services.local.audit import Finding, Report, showing, until_clean
 from services.local.cli import app
 from services.local.plan import Plan
 from services.local.ports import free_offset
-from services.local.state import ELSEWHERE, Phase, Record, State
+from services.local.state import ELSEWHERE, Phase, Record, State, birth
 from services.local.stripe_server.records import Records
 from services.local.topology import Ports
 from services.shared.migrate import upgrade
@@ -107,6 +108,27 @@ def test_a_system_without_its_providers_records_is_not_audited(stopped: Plan) ->
 
     assert result.exit_code == 3
     assert "records are missing" in result.output
+
+
+def test_a_system_that_is_being_started_is_not_audited(stopped: Plan) -> None:
+    with stopped.state.locked():
+        result = command(stopped.state.root)
+
+    assert result.exit_code == 3
+    assert "already runs" in result.output
+
+
+def test_a_running_system_whose_databases_are_away_is_neither_clean_nor_wrong(stopped: Plan) -> None:
+    last = stopped.state.read()
+    assert last is not None
+    stopped.state.write(replace(last, supervisor=os.getpid(), started=birth(os.getpid()), phase=Phase.HEALTHY))
+
+    result = command(stopped.state.root, "--json")
+    stopped.state.write(last)
+
+    assert result.exit_code == 3
+    assert "connection" in result.stderr
+    assert result.stdout == ""
 
 
 async def test_polling_ends_when_all_is_well(case: Case) -> None:
