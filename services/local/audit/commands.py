@@ -13,7 +13,7 @@ import typer
 from services.local import console
 from services.local.audit import showing
 from services.local.audit.auditing import audit
-from services.local.audit.replay import Replay
+from services.local.audit.replay import NotAtRest, Replay
 from services.local.audit.report import Report
 from services.local.audit.sources import NoRecords, NoSystem, Sources, opened
 from services.local.customer.place import NothingRuns
@@ -23,8 +23,8 @@ from services.local.system import System
 
 CANNOT = 3
 """The exit code when there is nothing to audit, or not what it takes."""
-_UNAUDITED = (NoSystem, NoRecords, NothingRuns, AlreadyRunning, StartFailed, psycopg.OperationalError)
-"""What keeps an audit from being made: there is no system, it is just being started, a database is away."""
+_UNAUDITED = (NoSystem, NoRecords, NothingRuns, NotAtRest, AlreadyRunning, StartFailed, psycopg.OperationalError)
+"""What keeps an audit from being made: there is no system, it is starting or never at rest, a database is away."""
 _PATIENCE = 600.0
 """Seconds that a system has to take every fact once more."""
 
@@ -76,8 +76,18 @@ def _running(state: State) -> System:
 
 
 async def _replayed(report: Report, system: System, sources: Sources) -> Report:
+    """The report with what a replay changes; without it where that cannot be told and enough is wrong already.
+
+    :raises NotAtRest: it cannot be told, and nothing else is wrong.
+    """
     began = time.monotonic()
-    replayed = await Replay.of(system, sources).run(within=_PATIENCE)
+    try:
+        replayed = await Replay.of(system, sources).run(within=_PATIENCE)
+    except NotAtRest as why:
+        if report.is_clean:
+            raise
+        console.complain(str(why))
+        return report
     seconds = report.seconds + time.monotonic() - began
     counted = {**report.counted, "I9": {**report.counted["I9"], "replayed": replayed.facts}}
     return replace(report, findings=[*report.findings, *replayed.findings], counted=counted, seconds=seconds)
