@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from services.contracts.events import UserRegistered
+from services.local.events import letters
 from services.shared.dead_letters import dispatch_one
+from services.shared.errors import TooEarly
 from tests.service.doors import Client, Clock, Serve
 from tests.service.shared.toy import Switch, create, door, user
 
@@ -61,6 +63,40 @@ async def test_it_is_tried_with_growing_delays_and_dead_after_a_day(serve: Serve
         assert max(delays) == 3600
         assert 24 * 3600 <= sum(delays) <= 25 * 3600 + 1
         assert not await dispatch_one(client.runtime, door())
+
+
+async def test_a_day_in_which_nobody_could_try_it_does_not_kill_a_letter(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        clock.advance(hours=60)
+        Switch.failure = TooEarly()
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == [("parked", 1)]
+
+        Switch.failure = None
+        clock.advance(seconds=2)
+        assert await dispatch_one(client.runtime, door())
+
+        assert await parked(client) == []
+
+
+async def test_a_letter_that_is_replayed_while_it_is_tried_is_tried_again(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        await client.rows("UPDATE parked_letter SET attempts = 34")
+        clock.advance(hours=24)
+        busy = door()
+
+        @busy.on(UserRegistered)
+        async def ask_for_a_replay(*_: object) -> None:
+            letters.replay({"toy": client.runtime.database.url}, None)
+            raise TooEarly
+
+        await dispatch_one(client.runtime, busy)
+
+        assert await parked(client) == [("parked", 0)]
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == []
 
 
 UNPARSABLE = {
