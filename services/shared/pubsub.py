@@ -4,6 +4,7 @@ A handler is a plain function. `on` gives it a transaction with the inbox row in
 which need no inbox. What it answers to the sidecar follows from how it ends, see `EventDoor.dispatch`.
 """
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,7 +26,18 @@ Projection = Callable[[Documents, Any], Awaitable[None]]
 BulkEffect = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
 BulkProjection = Callable[[Documents, Sequence[Any]], Awaitable[None]]
 
+_HEADROOM = 100
+
 log = structlog.get_logger()
+
+
+def read_json(content: bytes, headroom: int = _HEADROOM) -> Any:  # noqa: ANN401 - any JSON
+    """What a letter says, if it can also be written: that happens further down the stack, where less nesting is left.
+
+    :raises ValueError: it is not JSON.
+    :raises RecursionError: it is nested too deep.
+    """
+    return read_json(content, headroom - 1) if headroom else json.loads(content)
 
 
 class Answer(StrEnum):

@@ -123,6 +123,13 @@ async def test_a_letter_that_cannot_be_parsed_is_kept_and_dead_at_once(
         assert await parked(client) == [("dead", 1)]
 
 
+async def test_a_letter_is_kept_however_deep_it_is_nested(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        for depth in range(880, 980):
+            content = b'{"type": "a", "data": ' + b"[" * depth + b"]" * depth + b"}"
+            assert (await client.post("/dead-letters", content=content)).status_code == 200, depth
+
+
 async def test_a_letter_whose_dispatching_kills_the_process_does_not_block_the_others(
     serve: Serve, clock: Clock
 ) -> None:
