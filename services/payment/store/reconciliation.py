@@ -72,6 +72,7 @@ UPDATE reconciliation_difference SET repair_begun_at = :now WHERE id = (
             AND (found.currency, provider_minor) = (payment.currency, payment.amount_minor)
             AND EXISTS (SELECT FROM provider_movement WHERE provider_movement.intent_id = reference)
         OR difference = 'missing_here' AND subject = 'refund' AND here_minor IS NULL AND captured_minor > 0
+            AND found.currency = payment.currency
         OR difference = 'state' AND subject = 'refund'
         OR difference = 'missing_here' AND subject = 'dispute' AND captured_minor > 0
     ) ORDER BY subject, found.id LIMIT 1

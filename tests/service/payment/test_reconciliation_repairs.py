@@ -133,6 +133,20 @@ async def test_a_refund_made_by_hand_becomes_one_of_ours_and_is_told(shop: Shop,
     assert await shop.ledger() == {"stripe_clearing": 1440, "revenue": -1500, "stripe_fees": 60}
 
 
+async def test_a_refund_by_hand_that_was_settled_in_another_currency_is_left_to_people(
+    shop: Shop, books: Books
+) -> None:
+    sale = await books.shipped()
+    reference = await books.by_hand(sale, 1000)
+    books.alter(currency="USD", amount_minor=-1090)
+
+    report = await books.reconcile()
+
+    assert (found(report), repaired(report)) == ([("missing_here", "refund", reference)], [])
+    account = await shop.read(sale.payment_id)
+    assert (account["status"], account["refunds"]) == ("succeeded", [])
+
+
 async def test_a_refund_by_hand_that_fails_while_it_is_taken_over_is_not_ours(shop: Shop, books: Books) -> None:
     sale = await books.shipped()
     reference = await books.by_hand(sale, 1000)
