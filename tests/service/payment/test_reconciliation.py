@@ -129,7 +129,7 @@ async def test_a_run_whose_lock_was_lost_and_the_one_that_overtook_it_do_no_harm
     held = books.provider.gates["movements.answer"] = Gate()
     first = asyncio.create_task(books.ask())
     await held.reached.wait()
-    await shop.client.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    await books.lose_lock()
     second = asyncio.create_task(books.ask())
     held.open()
 
