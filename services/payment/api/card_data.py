@@ -15,7 +15,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 async def _refuse_card_data(request: Request) -> None:
     try:
         body = json.loads(await request.body() or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if holds_card_data(body):
         raise CardDataRefused
@@ -26,10 +26,21 @@ CardDataFree = Annotated[None, Depends(_refuse_card_data)]
 
 
 def holds_card_data(body: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether 12 to 19 digits in a row, grouped or not, stand anywhere in a JSON value; a whole UUID is an id."""
-    if isinstance(body, dict):
-        return any(holds_card_data(part) for pair in body.items() for part in pair)
-    if isinstance(body, list):
-        return any(map(holds_card_data, body))
-    text = str(body)
+    """Whether 12 to 19 digits in a row, grouped or not, stand anywhere in a JSON value; a whole UUID is an id.
+
+    It looks as deep as JSON can be nested, so it does not recurse.
+    """
+    left = [body]
+    while left:
+        part = left.pop()
+        if isinstance(part, dict):
+            left += [*part.keys(), *part.values()]
+        elif isinstance(part, list):
+            left += part
+        elif _is_card_number(str(part)):
+            return True
+    return False
+
+
+def _is_card_number(text: str) -> bool:
     return _UUID.fullmatch(text) is None and _CARD_NUMBER.search(text) is not None

@@ -211,6 +211,10 @@ class ProviderDouble(AccountsDouble):
         """Answer a key with an error from now on, whatever came of its call."""
         self._answers[key] = ProviderBroken()
 
+    def keep(self, key: str, answer: Intent) -> None:
+        """Answer a key as it was answered first, whatever has come of its call since."""
+        self._answers[key] = answer
+
     def forget_keys(self) -> None:
         """A day has passed: the same call under the same key executes again."""
         self._answers.clear()

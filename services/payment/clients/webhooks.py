@@ -57,6 +57,8 @@ def read(body: bytes, signature: str | None, *, secret: str) -> ProviderEvent:
     :raises BadSignature: it is missing, wrong or older than 300 seconds.
     :raises Malformed: the body is not an event.
     """
+    if signature is not None and not signature.isascii():
+        raise BadSignature
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_SECONDS)
     except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:

@@ -165,6 +165,7 @@ async def _run(till: Till, pace: Pace, run_id: int) -> None:
 async def _mirror(till: Till, pace: Pace, run_id: int) -> None:
     """Read on where a run failed, so that a long list needs not be read at a stretch; then what is new."""
     async with till.database.begin() as session:
+        await runs.forget_lost(session)
         left = await runs.find_place(session)
     if left is not None:
         await _list(till, run_id, left)

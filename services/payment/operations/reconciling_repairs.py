@@ -66,13 +66,17 @@ async def _take_missed_refund(till: Till, found: Repairable, at: datetime) -> No
 
 
 async def _adopt(till: Till, found: Repairable, at: datetime) -> UUID:
-    """Keep the refund with the provider's reference in one step: a pending one without it would be made once more."""
+    """Keep the refund with the provider's reference in one step: a pending one without it would be made once more.
+
+    One that another run has kept stays as it is: what was recorded of it would be recorded once more.
+    """
     refund_id, due_at = uuid5(found.payment_id, found.reference), at + LEASE
     planned = Planned(id=refund_id, amount_minor=-found.provider_minor, reason=AT_THE_PROVIDER, due_at=due_at, at=at)
     async with till.database.begin() as session:
         payment, _ = await payments.lock(session, found.payment_id)
-        await refunds.add(session, payment, planned)
-        await refunds.save(session, refund_id, status=RefundStatus.PENDING, reference=found.reference, due_at=due_at)
+        if await refunds.add(session, payment, planned):
+            pending = RefundStatus.PENDING
+            await refunds.save(session, refund_id, status=pending, reference=found.reference, due_at=due_at)
     return refund_id
 
 

@@ -85,15 +85,19 @@ def _is_too_old(tried: PaymentAttempt, at: datetime) -> bool:
 
 
 async def _confirm_again(till: Till, tried: PaymentAttempt, intent_id: str) -> Intent:
-    """The same call under the same key: it gives the answer that was lost, or executes what never arrived."""
+    """The same call under the same key: it gives the answer that was lost, or executes what never arrived.
+
+    What the provider was still working on when it gave a lost answer may have ended since: that answer never changes.
+    """
     attempt = tried.attempt
     key = confirmation_key(tried.payment.order_id, attempt.n)
     try:
-        return await till.provider.confirm(intent_id, key=key, payment_method=attempt.payment_method)
+        intent = await till.provider.confirm(intent_id, key=key, payment_method=attempt.payment_method)
     except ProviderBroken:
         if attempt.tries < STICKY_TRIES:
             raise
         return await till.provider.retrieve(intent_id)
+    return await till.provider.retrieve(intent_id) if intent.status in UNSETTLED else intent
 
 
 async def _begin_again(till: Till, tried: PaymentAttempt, at: datetime) -> Intent:

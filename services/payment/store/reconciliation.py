@@ -33,6 +33,10 @@ SELECT 'running', :now WHERE NOT EXISTS (
 _MIRRORED_TO = text("""
 SELECT period_to FROM reconciliation_run WHERE period_to IS NOT NULL ORDER BY id DESC LIMIT 1
 """)
+_FORGET_LOST = text("""
+UPDATE reconciliation_run SET period_from = NULL, period_to = NULL, list_after = NULL
+WHERE (period_to IS NOT NULL OR list_after IS NOT NULL) AND NOT EXISTS (SELECT FROM provider_movement)
+""")
 _KEEP_PLACE = text("UPDATE reconciliation_run SET list_since = :since, list_after = :after WHERE id = :run_id")
 _FIND_PLACE = text("""
 SELECT list_since, list_after FROM reconciliation_run WHERE list_after IS NOT NULL ORDER BY id DESC LIMIT 1
@@ -68,6 +72,7 @@ UPDATE reconciliation_difference SET repair_begun_at = :now WHERE id = (
             AND (found.currency, provider_minor) = (payment.currency, payment.amount_minor)
             AND EXISTS (SELECT FROM provider_movement WHERE provider_movement.intent_id = reference)
         OR difference = 'missing_here' AND subject = 'refund' AND here_minor IS NULL AND captured_minor > 0
+            AND found.currency = payment.currency
         OR difference = 'state' AND subject = 'refund'
         OR difference = 'missing_here' AND subject = 'dispute' AND captured_minor > 0
     ) ORDER BY subject, found.id LIMIT 1
@@ -129,9 +134,17 @@ async def begin(session: AsyncSession, *, not_within: timedelta, now: datetime) 
 
 
 async def mirrored_to(session: AsyncSession) -> datetime | None:
-    """Up to where a whole list was mirrored, by the provider's clock."""
+    """Up to where a whole list was mirrored, by the provider's clock; None when none was."""
     found: datetime | None = (await session.execute(_MIRRORED_TO)).scalar()
     return found
+
+
+async def forget_lost(session: AsyncSession) -> None:
+    """Of a copy that is empty nothing was ever mirrored, whatever runs say: it is read from the start, come what may.
+
+    Else a run that read only some of it would pass for one that had gone on from where the last one ended.
+    """
+    await session.execute(_FORGET_LOST)
 
 
 async def keep_place(session: AsyncSession, run_id: int, place: Place) -> None:

@@ -77,6 +77,13 @@ class Books:
         """Let the provider know nothing of its movements of some kinds."""
         self.balance.movements = [one for one in self.balance.movements if one.kind not in kinds]
 
+    async def lose_lock(self) -> None:
+        """End whoever reconciles at the database, which lets go of the lock; other tests' databases are let be."""
+        await self.shop.client.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        )
+
     async def ask(self, role: Role = Role.STAFF) -> httpx2.Response:
         headers = self.shop.tokens.headers(role)
         return await self.shop.client.post("/payments/reconciliation", headers=headers)

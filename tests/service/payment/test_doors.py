@@ -57,6 +57,14 @@ def test_ids_amounts_and_telephone_numbers_are_no_card_numbers(body: Any) -> Non
     assert not holds_card_data(body)
 
 
+def test_a_card_number_is_found_however_deep_it_lies() -> None:
+    body: Any = CARD
+    for _ in range(5000):
+        body = {"a": [body]}
+
+    assert holds_card_data(body)
+
+
 def test_an_order_id_of_digits_only_is_an_id() -> None:
     assert not holds_card_data({"order_id": "12345678-1234-1234-1234-123456789012"})
 
@@ -80,6 +88,17 @@ async def test_a_bad_body_is_refused(shop: Shop, content: bytes, status: int) ->
     answer = await shop.client.post("/payments", content=content, headers=headers)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("depth", [100, 400, 800, 1600])
+async def test_a_body_that_is_nested_too_deep_is_refused(shop: Shop, depth: int) -> None:
+    content = b'{"a":' * depth + b"1" + b"}" * depth
+    headers = shop.tokens.headers() | {"Idempotency-Key": "k", "Content-Type": "application/json"}
+
+    answer = await shop.client.post("/payments", content=content, headers=headers)
+
+    assert answer.status_code in {400, 422}
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 async def test_a_body_that_does_not_say_it_is_json_is_refused(shop: Shop) -> None:

@@ -209,6 +209,20 @@ async def test_an_intent_that_the_bank_still_works_on_is_pending(shop: Shop, dou
     assert (await shop.pay(order)).status_code == 201
 
 
+async def test_what_the_bank_refuses_after_it_has_worked_on_it_is_declined(shop: Shop, double: DoubleBank) -> None:
+    order = await shop.order()
+    await shop.dying_at("confirm", order)
+    account = double.provider.accounts["pi_1"]
+    works = Intent(id="pi_1", status=IntentStatus.PROCESSING)
+    account.intent = Intent(id="pi_1", status=IntentStatus.REQUIRES_PAYMENT_METHOD, decline_code="insufficient_funds")
+    double.provider.keep(f"confirm:{order.id}:1", works)
+
+    await shop.work(seconds=31)
+    declined = await shop.pay(order)
+
+    assert (declined.status_code, declined.json()["decline_code"]) == (402, "insufficient_funds")
+
+
 async def test_a_success_that_is_heard_of_first_is_answered_as_it_stands(shop: Shop, double: DoubleBank) -> None:
     order = await shop.order()
     running = await shop.paying_until("confirm.answer", order)

@@ -129,7 +129,7 @@ async def test_a_run_whose_lock_was_lost_and_the_one_that_overtook_it_do_no_harm
     held = books.provider.gates["movements.answer"] = Gate()
     first = asyncio.create_task(books.ask())
     await held.reached.wait()
-    await shop.client.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+    await books.lose_lock()
     second = asyncio.create_task(books.ask())
     held.open()
 
@@ -247,19 +247,55 @@ async def test_what_was_read_is_read_again_only_as_far_back_as_times_may_be_late
     assert second["period_from"] < second["period_to"] == first["period_to"]
 
 
-async def test_a_list_that_changes_under_the_reader_leaves_a_failed_run(books: Books, shop: Shop) -> None:
-    books.balance.page_size = 1
-    for n in range(2):
-        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+async def failing(books: Books) -> int:
+    """Reconcile while the newest movement leaves the list under the reader; answers with which status."""
     held = books.provider.gates["movements.answer"] = Gate()
     asked = asyncio.create_task(books.ask())
     await held.reached.wait()
     books.balance.movements.pop()
     held.open()
+    return (await asked).status_code
 
-    answer = await asked
 
-    assert answer.status_code == 503
+async def test_a_copy_of_the_balance_that_was_lost_is_read_again_from_the_start(books: Books, shop: Shop) -> None:
+    await books.sale()
+    await books.reconcile(minutes=60)
+    books.balance.add(MovementKind.PAYOUT, -100, source="po_1")
+    books.alter(created_at=shop.clock())
+    await books.reconcile()
+    await shop.client.rows("DELETE FROM provider_movement RETURNING id")
+
+    report = await books.reconcile()
+
+    assert (report["is_equal"], found(report)) == (True, [])
+    assert report["compared"]["provider_movements"] == 2
+
+
+async def test_a_lost_copy_is_read_again_from_the_start_although_reading_it_has_failed(
+    books: Books, shop: Shop
+) -> None:
+    await books.sale()
+    await books.reconcile(minutes=60)
+    books.balance.add(MovementKind.PAYOUT, -100, source="po_1")
+    books.alter(created_at=shop.clock())
+    await books.reconcile()
+    await shop.client.rows("DELETE FROM provider_movement RETURNING id")
+    books.balance.page_size = 1
+    assert await failing(books) == 503
+
+    report = await books.reconcile()
+
+    assert (report["is_equal"], found(report)) == (True, [])
+    assert report["compared"]["provider_movements"] == 2
+
+
+async def test_a_list_that_changes_under_the_reader_leaves_a_failed_run(books: Books, shop: Shop) -> None:
+    books.balance.page_size = 1
+    for n in range(2):
+        books.balance.add(MovementKind.PAYOUT, -100, source=f"po_{n}")
+
+    assert await failing(books) == 503
+
     assert (await shop.client.rows("SELECT status FROM reconciliation_run"))[0]["status"] == "failed"
 
 

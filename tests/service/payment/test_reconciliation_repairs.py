@@ -133,6 +133,20 @@ async def test_a_refund_made_by_hand_becomes_one_of_ours_and_is_told(shop: Shop,
     assert await shop.ledger() == {"stripe_clearing": 1440, "revenue": -1500, "stripe_fees": 60}
 
 
+async def test_a_refund_by_hand_that_was_settled_in_another_currency_is_left_to_people(
+    shop: Shop, books: Books
+) -> None:
+    sale = await books.shipped()
+    reference = await books.by_hand(sale, 1000)
+    books.alter(currency="USD", amount_minor=-1090)
+
+    report = await books.reconcile()
+
+    assert (found(report), repaired(report)) == ([("missing_here", "refund", reference)], [])
+    account = await shop.read(sale.payment_id)
+    assert (account["status"], account["refunds"]) == ("succeeded", [])
+
+
 async def test_a_refund_by_hand_that_fails_while_it_is_taken_over_is_not_ours(shop: Shop, books: Books) -> None:
     sale = await books.shipped()
     reference = await books.by_hand(sale, 1000)
@@ -148,6 +162,26 @@ async def test_a_refund_by_hand_that_fails_while_it_is_taken_over_is_not_ours(sh
 
     assert (found(report), report["is_equal"]) == ([], True)
     assert await shop.fact_types() == ["payment.succeeded"]
+
+
+async def test_a_refund_by_hand_that_two_runs_take_over_is_recorded_once(shop: Shop, books: Books) -> None:
+    sale = await books.shipped()
+    reference = await books.by_hand(sale, 1000)
+    held = books.provider.gates["retrieve"] = Gate()
+    first = asyncio.create_task(books.when_due())
+    await held.reached.wait()
+    await books.lose_lock()
+    del books.provider.gates["retrieve"]
+
+    report = await books.reconcile()
+    held.open()
+    await asyncio.gather(first, return_exceptions=True)
+
+    assert repaired(report) == [("missing_here", "refund", reference)]
+    account = await shop.read(sale.payment_id)
+    (refund,) = account["refunds"]
+    assert (refund["status"], account["refunded_amount"]["amount"]) == ("succeeded", "10.00")
+    assert (await shop.fact_types()).count("payment.refunded") == 1
 
 
 async def test_several_refunds_by_hand_are_each_recorded_once_and_never_made_again(shop: Shop, books: Books) -> None:
