@@ -132,6 +132,23 @@ async def test_two_askers_do_not_ask_about_the_same_hold(
     assert len(sidecar.calls) == 1
 
 
+async def test_a_hold_that_is_just_being_changed_keeps_no_other_from_being_asked_about(
+    inventory: Inventory, order: UUID, lamp: UUID, clock: Clock, sidecar: SidecarDouble
+) -> None:
+    clock.advance(seconds=1)
+    other = uuid4()
+    await inventory.reserve(other, {lamp: 1})
+    answer(sidecar, other, PlacementOutcome.ABANDONED)
+    clock.advance(seconds=60)
+
+    async with inventory.runtime.database.engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT FROM hold WHERE order_id = %s FOR UPDATE", (order,))
+        asked = [await ask(inventory), await ask(inventory)]
+
+    assert asked == [True, False]
+    assert await hold_of(inventory, other) == ("released", False)
+
+
 async def test_the_order_that_was_placed_while_it_was_asked_about_keeps_its_hold(
     inventory: Inventory, order: UUID, clock: Clock, sidecar: SidecarDouble
 ) -> None:

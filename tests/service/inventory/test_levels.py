@@ -9,6 +9,7 @@ import pytest
 
 from services.contracts.proto.inventory_pb2 import GetLevelsRequest, SetLevelReply
 from services.shared.identity import Role
+from tests.conditions import eventually
 from tests.service.doors import Clock
 from tests.service.inventory.conftest import BUYER, Inventory
 from tests.service.inventory.orders import AT, opening
@@ -68,6 +69,29 @@ async def test_a_level_that_has_changed_is_not_overwritten(inventory: Inventory)
     reply = await inventory.set_level(lamp, on_hand=9, if_version=1)
 
     assert (reply.outcome, reply.level.on_hand, reply.level.version) == (STALE, 8, 2)
+
+
+@pytest.mark.parametrize("change", [{"on_hand": 9}, {"adjust_by": 2}])
+async def test_of_many_changes_at_once_of_what_all_have_seen_one_is_made(
+    inventory: Inventory, change: dict[str, int]
+) -> None:
+    (lamp,) = await inventory.stocked(7)
+
+    async with inventory.runtime.database.engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT FROM stock_level FOR UPDATE")
+        changes = [asyncio.create_task(inventory.set_level(lamp, if_version=1, **change)) for _ in range(4)]
+        await eventually(lambda: _wait(inventory, len(changes)))
+        await connection.rollback()
+    outcomes = [reply.outcome for reply in await asyncio.gather(*changes)]
+
+    assert sorted(outcomes) == [SET, STALE, STALE, STALE]
+    assert await inventory.level(lamp) == (9, 0)
+    assert await inventory.ledger_differences() == []
+
+
+async def _wait(inventory: Inventory, how_many: int) -> bool:
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    return len(await inventory.rows(waiting)) == how_many
 
 
 async def test_two_adjustments_at_once_both_count(inventory: Inventory) -> None:

@@ -1,5 +1,6 @@
 """Orders that nobody paid in time: payment is asked first, so a captured order never expires."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -144,7 +145,31 @@ async def test_no_order_ends_before_its_time_whenever_it_is_looked_at(shop: Shop
     assert (await shop.get(order["id"]))["status"] == "pending"
 
 
-async def test_an_order_that_moved_while_payment_was_asked_is_left_alone(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [(CloseOutcome.CLOSED, ["requested"]), (CloseOutcome.PAID, ["requested", "paid-after-cancellation"])],
+)
+async def test_an_order_that_is_cancelled_while_payment_is_asked_ends_once(
+    shop: Shop, outcome: CloseOutcome, told: list[str]
+) -> None:
+    order = await shop.order()
+    shop.payment_answers(order, outcome, payment_id_of(order))
+    shop.clock.advance(minutes=15)
+    ask = shop.sidecar.call
+
+    async def cancelled_meanwhile(*asked: Any, **more: Any) -> Any:
+        await shop.cancel(order)
+        return await ask(*asked, **more)
+
+    shop.sidecar.call = cancelled_meanwhile  # type: ignore[method-assign]
+    steps = [await expire(shop), await expire(shop)]
+
+    found = await shop.get(order["id"])
+    assert (steps, found["status"]) == ([True, False], "cancelled")
+    assert [entry["reason"] for entry in found["history"][1:]] == told
+
+
+async def test_an_order_that_somebody_is_just_changing_is_left_alone(shop: Shop) -> None:
     order = await shop.order()
     shop.payment_answers(order, CloseOutcome.CLOSED)
     shop.clock.advance(minutes=15)
