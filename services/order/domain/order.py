@@ -1,13 +1,12 @@
 """The order: its table of moves, its totals, its refusals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from services.contracts.answers import PricedProduct
 from services.contracts.events import (
     OrderCancelled,
     OrderDelivered,
@@ -20,10 +19,10 @@ from services.contracts.events import (
     OrderRefunded,
     OrderShipped,
 )
-from services.contracts.money import LARGEST_MINOR, Money
+from services.contracts.money import Money
 from services.order.domain.address import Address
-from services.order.domain.cart import MOST_UNITS
-from services.shared.errors import Conflict, Invalid
+from services.order.domain.lines import total_of
+from services.shared.errors import Conflict
 
 PAYABLE_FOR = timedelta(minutes=15)
 """How long a pending order waits for its payment."""
@@ -54,6 +53,9 @@ MOVES: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 
 READDRESSABLE = frozenset({OrderStatus.PENDING, OrderStatus.PAID})
 """While the parcel has not left."""
+MOST_READDRESSINGS = 50
+"""So that nobody makes a history that is too long to be read and written with every change."""
+_READDRESSED = "address-changed"
 
 
 class OrderCannotMove(Conflict):
@@ -64,12 +66,8 @@ class OrderCannotBeReaddressed(Conflict):
     """The address of an order that is {status} cannot change any more."""
 
 
-class MixedCurrencies(Invalid):
-    """All lines of an order must be in one currency; these are in {currencies}."""
-
-
-class TotalTooLarge(Invalid):
-    """The total of an order is at most {largest}."""
+class ReaddressedTooOften(Conflict):
+    """The address of an order changes at most {most} times."""
 
 
 class CheckoutExpired(Conflict):
@@ -78,14 +76,6 @@ class CheckoutExpired(Conflict):
 
 class InsufficientStock(Conflict):
     """There is not enough stock of some of the products."""
-
-
-class UnknownProduct(Invalid):
-    """A product does not exist or is not on sale."""
-
-
-class TooManyUnits(Invalid):
-    """An order has at most {most} units of a product."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,11 +171,14 @@ class Order:
         """It goes to another address.
 
         :raises OrderCannotBeReaddressed: the parcel has left, or there will be none.
+        :raises ReaddressedTooOften: it has done so 50 times.
         """
         if self.status not in READDRESSABLE:
             raise OrderCannotBeReaddressed(status=self.status)
+        if sum(entry.reason == _READDRESSED for entry in self.history) >= MOST_READDRESSINGS:
+            raise ReaddressedTooOften(most=MOST_READDRESSINGS)
         self.shipping_address = address
-        return self._record(OrderReaddressed, by=by, reason="address-changed", at=at)
+        return self._record(OrderReaddressed, by=by, reason=_READDRESSED, at=at)
 
     def note(self, reason: str, *, by: str, at: datetime, cause: UUID | None = None) -> OrderNoted:
         """Something concerns it and does not move it."""
@@ -230,61 +223,6 @@ class Order:
         state |= {"payment_id": self.payment_id, "expires_at": self.expires_at, "user_id": self.user_id}
         why = {"actor": by, "reason": reason, "cause": cause}
         return fact(order_id=self.id, version=self.version, at=at, **why, **state, **more)
-
-
-def lines_of(wanted: Sequence[tuple[UUID, int]], products: Iterable[PricedProduct]) -> list[OrderLine]:
-    """Order lines at today's prices; wanting a product twice wants the sum.
-
-    :raises UnknownProduct: naming the positions whose product does not exist or is not on sale.
-    :raises TooManyUnits: naming the positions whose product is wanted more often than a line goes.
-    """
-    on_sale = {product.product_id: product for product in products if product.is_active}
-    unknown = [position for position, (product_id, _) in enumerate(wanted) if product_id not in on_sale]
-    if unknown:
-        message = "there is no such product on sale"
-        raise UnknownProduct(errors=[{"field": f"items.{at}.product_id", "message": message} for at in unknown])
-    quantities = merged(wanted)
-    above = [position for position, (product_id, _) in enumerate(wanted) if quantities[product_id] > MOST_UNITS]
-    if above:
-        message = f"together they are more than {MOST_UNITS} units of this product"
-        raise TooManyUnits(
-            most=MOST_UNITS, errors=[{"field": f"items.{at}.quantity", "message": message} for at in above]
-        )
-    return [_line(on_sale[product_id], quantity) for product_id, quantity in quantities.items()]
-
-
-def merged(wanted: Iterable[tuple[UUID, int]]) -> dict[UUID, int]:
-    """So many units of each product, in the order in which they were first named."""
-    quantities: dict[UUID, int] = {}
-    for product_id, quantity in wanted:
-        quantities[product_id] = quantities.get(product_id, 0) + quantity
-    return quantities
-
-
-def _line(product: PricedProduct, quantity: int) -> OrderLine:
-    return OrderLine(
-        product_id=product.product_id,
-        sku=product.sku,
-        name=product.name,
-        unit_price=product.price,
-        quantity=quantity,
-        line_total=product.price * quantity,
-    )
-
-
-def total_of(lines: Sequence[OrderLine]) -> Money:
-    """The sum of the lines.
-
-    :raises MixedCurrencies: they are not all in one currency.
-    :raises TotalTooLarge: it is more than `Money` can carry on the wire.
-    """
-    currencies = sorted({line.line_total.currency for line in lines})
-    if len(currencies) > 1:
-        raise MixedCurrencies(currencies=", ".join(currencies))
-    total = Money.total((line.line_total for line in lines), currencies[0])
-    if total.minor > LARGEST_MINOR:
-        raise TotalTooLarge(largest=Money.of(LARGEST_MINOR, total.currency))
-    return total
 
 
 def diagram() -> str:

@@ -16,7 +16,8 @@ from services.order import clients
 from services.order.clients import Inventory
 from services.order.domain.address import Address
 from services.order.domain.cart import CartAlreadyOrdered, CartEmpty
-from services.order.domain.order import CheckoutExpired, Order, lines_of
+from services.order.domain.lines import lines_of
+from services.order.domain.order import CheckoutExpired, Order
 from services.order.operations import cart
 from services.order.operations.cart import Shop, Shopper
 from services.order.store import orders, placements

@@ -68,6 +68,7 @@ async def readdress(
 
     :raises OrderNotFound: there is none, or it is somebody else's, for staff too.
     :raises OrderCannotBeReaddressed: it is neither pending nor paid.
+    :raises ReaddressedTooOften: see `Order.readdress`.
     """
     order = await orders.lock(session, order_id)
     if order.user_id != customer.id:

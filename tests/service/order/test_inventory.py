@@ -11,7 +11,8 @@ from services.contracts.proto.inventory_pb2 import ReserveReply, ReserveRequest
 from services.contracts.proto.inventory_pb2_grpc import InventoryServicer, add_InventoryServicer_to_server
 from services.order.app import create
 from services.order.clients import HoldRefused, Inventory
-from services.order.domain.order import CheckoutExpired, InsufficientStock, lines_of
+from services.order.domain.lines import lines_of
+from services.order.domain.order import CheckoutExpired, InsufficientStock
 from services.order.stock_double import StockDouble
 from services.shared.errors import Refusal, Unauthenticated
 from services.shared.idempotency import IdempotencyKeyReused

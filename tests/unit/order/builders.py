@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from services.contracts.answers import PricedProduct
 from services.contracts.money import Money
 from services.order.domain.address import Address
-from services.order.domain.order import Order, OrderStatus, lines_of
+from services.order.domain.lines import lines_of
+from services.order.domain.order import Order, OrderStatus
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOME = Address(name="Ada", line1="1 Road", city="Berlin", postal_code="10115", country="DE")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services.contracts.events import OrderEvent, event_types
 from services.order.domain.folding import FactsMissing, fold
-from services.order.domain.order import Order, lines_of
+from services.order.domain.lines import lines_of
+from services.order.domain.order import Order
 from services.shared.errors import Refusal
 from tests.unit.order.builders import AT, CUSTOMER, HOME, PAYMENT, STAFF, product
 

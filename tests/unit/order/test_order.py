@@ -21,20 +21,24 @@ from services.contracts.events import (
     OrderShipped,
 )
 from services.contracts.money import LARGEST_MINOR, Money
+from services.order.domain.lines import (
+    MixedCurrencies,
+    TooManyUnits,
+    TotalTooLarge,
+    UnknownProduct,
+    lines_of,
+    total_of,
+)
 from services.order.domain.order import (
+    MOST_READDRESSINGS,
     MOVES,
     READDRESSABLE,
-    MixedCurrencies,
     Order,
     OrderCannotBeReaddressed,
     OrderCannotMove,
     OrderStatus,
-    TooManyUnits,
-    TotalTooLarge,
-    UnknownProduct,
+    ReaddressedTooOften,
     diagram,
-    lines_of,
-    total_of,
 )
 from tests.unit.order.builders import AT, CUSTOMER, HOME, PAYMENT, STAFF, WORK, order_in, placed, product
 
@@ -104,6 +108,17 @@ def test_an_address_changes_only_while_the_parcel_has_not_left(status: OrderStat
             order.readdress(WORK, by=CUSTOMER, at=LATER)
 
         assert (order.version, order.shipping_address) == (1, HOME)
+
+
+def test_an_address_does_not_change_without_end() -> None:
+    order = order_in(OrderStatus.PAID)
+    for address in (WORK, HOME) * (MOST_READDRESSINGS // 2):
+        order.readdress(address, by=CUSTOMER, at=LATER)
+
+    with pytest.raises(ReaddressedTooOften, match="at most 50 times"):
+        order.readdress(WORK, by=CUSTOMER, at=LATER)
+
+    assert (order.version, order.shipping_address) == (1 + MOST_READDRESSINGS, HOME)
 
 
 def test_a_placed_order_is_pending_for_15_minutes_and_tells_so() -> None:

@@ -7,6 +7,7 @@ from services.local.proofs.defects.payments import KEEP_A_LATE_SUCCESS
 
 _CHECKOUT = "services/order/operations/checkout.py"
 _DOMAIN = "services/order/domain/order.py"
+_LINES = "services/order/domain/lines.py"
 _FULFILMENT = "services/order/operations/fulfilment.py"
 _SETTLEMENT = "services/order/operations/settlement.py"
 _SUBSCRIPTIONS = "services/order/subscriptions.py"
@@ -80,7 +81,7 @@ ORDERS = (
     Defect(
         name="a-line-costs-what-one-unit-costs",
         harm="Two lamps are sold for the price of one.",
-        edits=(Edit(file=_DOMAIN, old="line_total=product.price * quantity,", new="line_total=product.price,"),),
+        edits=(Edit(file=_LINES, old="line_total=product.price * quantity,", new="line_total=product.price,"),),
         journey=journeys.BUY,
         breaks=frozenset({"I1", "I4", "I5"}),
     ),
