@@ -57,17 +57,17 @@ class Plan:
         data, secrets = self.state.data, self.secrets
         return (
             redis.server(
-                "redis",
+                redis.STATE_NAME,
                 port=self.ports.redis,
                 password=secrets["redis-password"],
-                folder=data / "redis",
+                folder=data / redis.STATE_NAME,
                 durability=redis.STATE,
             ),
             redis.server(
-                "broker",
+                redis.BROKER_NAME,
                 port=self.ports.broker,
                 password=secrets["broker-password"],
-                folder=data / "broker",
+                folder=data / redis.BROKER_NAME,
                 durability=redis.BROKER,
             ),
         )

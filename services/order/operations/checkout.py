@@ -21,6 +21,7 @@ from services.order.domain.order import CheckoutExpired, Order
 from services.order.operations import cart
 from services.order.operations.cart import Shop, Shopper
 from services.order.store import orders, placements
+from services.order.store.orders import Placing
 from services.order.store.placements import Standing
 from services.shared import outbox
 from services.shared.database import Database
@@ -175,16 +176,21 @@ async def _place_from_cart(checkout: Checkout, shopper: Shopper, *, desk: Desk) 
 async def _write(
     checkout: Checkout, order: Order, fact: OrderPlaced, *, database: Database, cart_id: UUID | None
 ) -> Placed:
+    async with database.begin() as session:
+        placing = await _placing(session, order, checkout.command, cart_id)
+        if placing.is_ordered:
+            outbox.add(session, fact)
+            failpoint("order.written.before_commit")
+            return Placed(order=order, is_replayed=False)
+        if placing.is_placed:
+            raise _already_ordered(await orders.find_order_of_cart(session, cart_id))
+        return await _replay(session, await placements.get(session, order.id), checkout.command)
+
+
+async def _placing(session: AsyncSession, order: Order, command: Command, cart_id: UUID | None) -> Placing:
+    """Only this waits for rivals: whoever waits too long for anything else finds a store that is too busy."""
     try:
-        async with database.begin() as session:
-            placing = await orders.place(session, order, fingerprint=checkout.command.fingerprint, cart_id=cart_id)
-            if placing.is_ordered:
-                outbox.add(session, fact)
-                failpoint("order.written.before_commit")
-                return Placed(order=order, is_replayed=False)
-            if placing.is_placed:
-                raise _already_ordered(await orders.find_order_of_cart(session, cart_id))
-            return await _replay(session, await placements.get(session, order.id), checkout.command)
+        return await orders.place(session, order, fingerprint=command.fingerprint, cart_id=cart_id)
     except sqlalchemy.exc.OperationalError as error:
         if isinstance(error.orig, LockNotAvailable):
             raise RequestInProgress from error

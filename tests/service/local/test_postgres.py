@@ -123,6 +123,28 @@ def test_a_copy_of_a_state_folder_neither_uses_nor_deletes_the_cluster_of_the_or
     original.remove()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user's cluster is in the state folder")
+def test_a_cluster_lies_where_it_was_put_and_a_copy_of_its_state_folder_has_none(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as disk:
+        Path(disk).chmod(0o755)
+        postgres.put_elsewhere(tmp_path, Path(disk) / "postgres")
+        cluster = Cluster(tmp_path, free_port(), "secret")
+        cluster.prepare()
+        shutil.copytree(tmp_path, tmp_path.parent / "copy")
+
+        assert cluster.data == Path(disk) / "postgres" / "data"
+        assert (cluster.data / "PG_VERSION").exists()
+        with pytest.raises(NoClusterOfItsOwn):
+            Cluster(tmp_path.parent / "copy", free_port(), "secret").prepare()
+        cluster.remove()
+        assert list(Path(disk).iterdir()) == []
+
+
+def test_a_server_that_crashed_ends_and_is_not_left_to_its_own_recovery(cluster: Cluster) -> None:
+    with psycopg.connect(cluster.url()) as connection:
+        assert connection.execute("SHOW restart_after_crash").fetchone() == ("off",)
+
+
 def test_a_server_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
     assert not Cluster(tmp_path, free_port(), "secret").is_ready()
 

@@ -140,6 +140,15 @@ async def test_a_first_request_that_writes_for_too_long_is_still_in_progress(sho
     assert (second.status_code, second.json()["type"]) == (409, "request-in-progress")
 
 
+async def test_whoever_waits_too_long_for_anything_but_a_rival_finds_a_store_that_is_too_busy(shop: Shop) -> None:
+    async with shop.client.runtime.database.engine.connect() as other:
+        await other.execute(text("LOCK TABLE outbox"))
+        put_off = await shop.place((shop.lamp, 2), key="k")
+
+    assert (put_off.status_code, put_off.json()["type"]) == (503, "store-unavailable")
+    assert (await shop.place((shop.lamp, 2), key="k")).status_code == 201
+
+
 async def test_placing_ends_before_its_caller_gives_up(shop: Shop) -> None:
     shop.stock.meanwhile = asyncio.Event().wait  # which nobody ever sets
 

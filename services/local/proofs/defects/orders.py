@@ -42,7 +42,7 @@ ORDERS = (
     Defect(
         name="a-placing-tells-nobody",
         harm="The order exists and neither its customer nor the till ever hears of it.",
-        edits=(Edit(file=_CHECKOUT, old="                outbox.add(session, fact)\n", new=""),),
+        edits=(Edit(file=_CHECKOUT, old="            outbox.add(session, fact)\n", new=""),),
         journey=journeys.CANCEL_UNPAID,
         breaks=frozenset({"I9"}),
     ),
