@@ -32,18 +32,26 @@ class System:
 
     state: State
     offset: int
+    detour: bool = False
+
+    @classmethod
+    def of(cls, state: State, record: Record) -> Self:
+        """The system that a record tells of."""
+        return cls(state, record.offset, record.detour)
 
     @classmethod
     @contextlib.contextmanager
-    def start(cls, *, seed: bool = False, env: Mapping[str, str] | None = None) -> Iterator[Self]:
+    def start(cls, *, seed: bool = False, env: Mapping[str, str] | None = None, detour: bool = False) -> Iterator[Self]:
         """A fresh system on free ports, with its state in a temporary folder; it is gone when the block ends.
 
         :param seed: fill it with the demo catalogue.
         :param env: settings for the services, by the names of environment variables.
+        :param detour: let services and sidecars reach their stores through toxiproxy.
         """
         folder = Path(tempfile.mkdtemp(prefix="sidecart-"))
-        system = cls(State(folder), ports.free_offset(unmoved_ports(topology.load())))
-        supervisor = system.launch(env=env or {}, bound=True)
+        offset = ports.free_offset(unmoved_ports(topology.load(), detour=detour))
+        system = cls(State(folder), offset, detour)
+        supervisor = system.launch(env=env or {}, bound=True, flags=("--detour",) if detour else ())
         try:
             system.wait_healthy(supervisor)
             if seed:
@@ -68,7 +76,7 @@ class System:
     @property
     def ports(self) -> Ports:
         """Where it listens."""
-        return Ports(offset=self.offset)
+        return Ports(offset=self.offset, detour=self.detour)
 
     @property
     def base_url(self) -> str:

@@ -8,6 +8,7 @@ inboxes absorb it. A serial cursor would skip late committers: rows are found by
 
 import asyncio
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
@@ -37,6 +38,11 @@ FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s
 _MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)"
 
 log = structlog.get_logger()
+
+
+def application(pid: int) -> str:
+    """What the relay of a process calls itself to the database, so that `pg_stat_activity` tells who holds the lock."""
+    return f"relay of process {pid}"
 
 
 class Publisher(Protocol):
@@ -77,7 +83,12 @@ class Relay:
 
     async def _session(self) -> None:
         connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, row_factory=dict_row, options="-c idle_session_timeout=5s", **DEADLINES
+            self._url,
+            autocommit=True,
+            row_factory=dict_row,
+            options="-c idle_session_timeout=5s",
+            application_name=application(os.getpid()),
+            **DEADLINES,
         )
         async with connection:
             while not await _holds_lock(connection):  # noqa: ASYNC110 - the lock is another process's to give up
