@@ -18,7 +18,7 @@ import structlog
 from psycopg.rows import dict_row
 
 from services.shared import telemetry
-from services.shared.database import DEADLINES
+from services.shared.connection import DEADLINES, Connection
 from services.shared.failpoints import failpoint
 from services.shared.sidecar import PUBSUB, BatchRefused, Letter, SidecarAway
 
@@ -82,7 +82,7 @@ class Relay:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _session(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
+        connection = await Connection.connect(
             self._url,
             autocommit=True,
             row_factory=dict_row,
@@ -173,7 +173,7 @@ class Relay:
         await asyncio.sleep(NUDGE_SECONDS)
         try:
             if self._nudge_connection is None or self._nudge_connection.closed:
-                self._nudge_connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **DEADLINES)
+                self._nudge_connection = await Connection.connect(self._url, autocommit=True, **DEADLINES)
             await self._nudge_connection.execute(f"NOTIFY {CHANNEL}")
         except (psycopg.Error, OSError) as error:
             log.info("relay.nudge_failed", error=type(error).__name__, consequence="the next poll finds the facts")
