@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from services.local import databases, environment, health, ports, processes, streams
 from services.local.plan import Plan
+from services.local.processes import Spec
 from services.local.refusals import Refusal, StartFailed
 from services.local.sidecars import Mesh
 from services.local.state import Phase, State
@@ -29,6 +30,12 @@ class Options:
     offset: int = 0
     fresh: bool = False
     stores_only: bool = False
+    detour: bool = False
+
+    @property
+    def ports(self) -> Ports:
+        """Where it is to listen."""
+        return Ports(offset=self.offset, detour=self.detour)
 
 
 async def run(options: Options, report: Report, on_healthy: OnHealthy) -> None:
@@ -38,7 +45,7 @@ async def run(options: Options, report: Report, on_healthy: OnHealthy) -> None:
     """
     with options.state.locked():
         _clean_up(options)
-        supervisor = Supervisor(options.state, options.offset, report)
+        supervisor = Supervisor(options.state, options.ports, report)
         ending = _ending_signal()
         try:
             await _until(ending, _start(options, supervisor))
@@ -58,7 +65,7 @@ def _clean_up(options: Options) -> None:
     """End what an earlier supervisor left behind, and forget everything when a fresh start is asked for."""
     end_leftovers(options.state)
     if options.fresh:
-        Plan(options.state, Ports(offset=options.offset)).cluster.remove()
+        Plan(options.state, options.ports).cluster.remove()
         options.state.clear()
 
 
@@ -88,7 +95,7 @@ async def _until(ending: asyncio.Event, work: Coroutine[Any, Any, None]) -> None
 
 
 async def _start(options: Options, supervisor: Supervisor) -> None:
-    plan = Plan(options.state, Ports(offset=options.offset))
+    plan = Plan(options.state, options.ports)
     ports.refuse_taken(plan.all_ports())
     if options.stores_only:
         supervisor.say("starting stores and stand-ins")
@@ -96,14 +103,15 @@ async def _start(options: Options, supervisor: Supervisor) -> None:
         environment.write(plan)
         return
     mesh = await plan.mesh(supervisor.say)
+    detours = await plan.detours(supervisor.say)
     mesh.prepare()
-    await _start_everything(plan, mesh, supervisor)
+    await _start_everything(plan, mesh, detours, supervisor)
 
 
-async def _start_everything(plan: Plan, mesh: Mesh, supervisor: Supervisor) -> None:
+async def _start_everything(plan: Plan, mesh: Mesh, detours: Iterable[Spec], supervisor: Supervisor) -> None:
     supervisor.say("starting stores, sentry and stand-ins")
     stand_ins = supervisor.start(plan.stand_ins())
-    await together(databases.start(plan, supervisor), supervisor.started([mesh.sentry()]))
+    await together(databases.start(plan, supervisor), supervisor.started([mesh.sentry(), *detours]))
     supervisor.say("starting services and sidecars")
     sidecars = supervisor.start(plan.sidecars(mesh))
     services = supervisor.start(plan.services(mesh))
@@ -118,5 +126,5 @@ async def _ready(probe: str) -> None:
 
 
 async def _serve(options: Options, supervisor: Supervisor, on_healthy: OnHealthy) -> None:
-    plan = Plan(options.state, Ports(offset=options.offset))
+    plan = Plan(options.state, options.ports)
     await together(supervisor.tend_logs(), streams.trim_for_ever(plan.broker_url), on_healthy())

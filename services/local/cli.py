@@ -111,9 +111,9 @@ def run_tests(
 
 
 @app.command(hidden=True)
-def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool = False) -> None:
+def supervise(root: Path, offset: int, *, fresh: bool = False, stores_only: bool = False, detour: bool = False) -> None:
     """Run a system in the background of another command."""
-    options = boot.Options(state=State(root), offset=offset, fresh=fresh, stores_only=stores_only)
+    options = boot.Options(state=State(root), offset=offset, fresh=fresh, stores_only=stores_only, detour=detour)
     asyncio.run(boot.run(options, console.out.print, _nothing_more))
 
 

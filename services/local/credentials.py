@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from services.local.topology import LOOPBACK, Ports
+from services.local.topology import LOOPBACK, Backend, Ports
 
 
 def ensure(path: Path, *, apps: Iterable[str], databases: Iterable[str], ports: Ports) -> dict[str, str]:
@@ -39,6 +39,11 @@ def password_of(values: Mapping[str, str], app: str) -> str:
     return values[f"{app}-database-password"]
 
 
+def database_url(values: Mapping[str, str], app: str, port: int) -> str:
+    """The address of the app's database for its role, reached on a port."""
+    return f"postgresql://{app}:{password_of(values, app)}@{LOOPBACK}:{port}/{app}"
+
+
 def _generated(apps: tuple[str, ...], databases: tuple[str, ...]) -> dict[str, str]:
     per_app = ("app-api-token", "dapr-api-token")
     return {
@@ -56,11 +61,9 @@ def _generated(apps: tuple[str, ...], databases: tuple[str, ...]) -> dict[str, s
 
 
 def _addresses(values: Mapping[str, str], databases: tuple[str, ...], ports: Ports) -> dict[str, str]:
-    urls = {
-        f"{app}-database-url": f"postgresql://{app}:{password_of(values, app)}@{LOOPBACK}:{ports.postgres}/{app}"
-        for app in databases
-    }
-    return urls | {"redis-url": f"redis://:{values['redis-password']}@{LOOPBACK}:{ports.redis}/0"}
+    postgres, redis = ports.reached(Backend.POSTGRES), ports.reached(Backend.REDIS)
+    urls = {f"{app}-database-url": database_url(values, app, postgres) for app in databases}
+    return urls | {"redis-url": f"redis://:{values['redis-password']}@{LOOPBACK}:{redis}/0"}
 
 
 def _password() -> str:

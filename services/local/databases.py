@@ -53,7 +53,7 @@ async def _migrate_all(plan: Plan, supervisor: Supervisor) -> None:
     behind = [service for service, digest in wanted.items() if done.get(service) != digest]
     if behind:
         supervisor.say(f"migrating {', '.join(behind)}")
-        await migrate(plan, {service: plan.secrets[f"{service}-database-url"] for service in behind})
+        await migrate(plan, {service: plan.database_url(service) for service in behind})
         write_private(stamps, json.dumps(wanted, indent=2) + "\n")
 
 

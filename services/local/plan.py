@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from services.local import credentials, redis, runtime, topology
+from services.local import credentials, detour, redis, runtime, topology
 from services.local.postgres import Cluster
 from services.local.processes import Spec
 from services.local.runtime import Progress
 from services.local.sidecars import Mesh
 from services.local.state import Kind, State
-from services.local.topology import LOOPBACK, App, Ports
+from services.local.topology import LOOPBACK, App, Backend, Ports
 
 _DRAIN_LIMIT = 25.0
 """Seconds that a service may take to end: it answers for up to 20 what it was asked before."""
@@ -47,10 +47,20 @@ class Plan:
         """The PostgreSQL cluster."""
         return Cluster(self.state.data, self.ports.postgres, self.secrets["postgres-password"])
 
+    def database_url(self, service: str) -> str:
+        """The address of a service's database for its owner, past any detour."""
+        return credentials.database_url(self.secrets, service, self.ports.postgres)
+
     async def mesh(self, progress: Progress) -> Mesh:
         """Dapr, found or built."""
         found = await runtime.ensure(progress)
         return Mesh(runtime=found, state=self.state, ports=self.ports, secrets=self.secrets)
+
+    async def detours(self, progress: Progress) -> tuple[Spec, ...]:
+        """The proxy on the way to the stores, found or built, if there is to be one."""
+        if not self.ports.detour:
+            return ()
+        return (detour.spec(await detour.ensure(progress), state=self.state, ports=self.ports),)
 
     def redis_servers(self) -> tuple[Spec, ...]:
         """State and counters, and the broker."""
@@ -106,7 +116,7 @@ class Plan:
 
     def all_ports(self) -> tuple[int, ...]:
         """Every port that the system will listen on."""
-        return tuple(self.ports.at(port) for port in unmoved_ports(self.apps))
+        return tuple(self.ports.at(port) for port in unmoved_ports(self.apps, detour=self.ports.detour))
 
     def _service(self, app: App, mesh: Mesh) -> Spec:
         port = self.ports.at(app.app_port)
@@ -137,11 +147,13 @@ class Plan:
         )
 
 
-def unmoved_ports(apps: Iterable[App]) -> Iterable[int]:
+def unmoved_ports(apps: Iterable[App], *, detour: bool = False) -> Iterable[int]:
     """Every port of the topology before the offset, the gateway's first."""
-    fixed = Ports()
+    fixed = Ports(detour=detour)
     for app in apps:
         yield from app.ports
     yield from (fixed.sentry, fixed.sentry + 1, fixed.sentry + 2)
     yield from (fixed.postgres, fixed.redis, fixed.broker)
     yield from (fixed.stripe, fixed.smtp, fixed.mailbox)
+    if detour:
+        yield from (fixed.detours, *(fixed.reached(backend) for backend in Backend))

@@ -12,7 +12,7 @@ from services.local.credentials import write_private
 from services.local.processes import Spec
 from services.local.runtime import Runtime
 from services.local.state import Kind, State
-from services.local.topology import LOOPBACK, RUN_FILE, App, Ports
+from services.local.topology import LOOPBACK, RUN_FILE, App, Backend, Ports
 
 TRUST_DOMAIN = "sidecart.local"
 NAMESPACE = "default"
@@ -151,12 +151,12 @@ class Mesh:
 def addresses(ports: Ports, state: State) -> dict[str, str]:
     """Where the components find their stores, and the apps their stand-ins."""
     return {
-        "SIDECART_REDIS_HOST": f"{LOOPBACK}:{ports.redis}",
-        "SIDECART_BROKER_HOST": f"{LOOPBACK}:{ports.broker}",
+        "SIDECART_REDIS_HOST": f"{LOOPBACK}:{ports.reached(Backend.REDIS)}",
+        "SIDECART_BROKER_HOST": f"{LOOPBACK}:{ports.reached(Backend.BROKER)}",
         "SIDECART_SMTP_HOST": LOOPBACK,
-        "SIDECART_SMTP_PORT": str(ports.smtp),
+        "SIDECART_SMTP_PORT": str(ports.reached(Backend.SMTP)),
         "SIDECART_SECRETS_FILE": str(state.secrets),
-        "SIDECART_STRIPE_API": f"http://{LOOPBACK}:{ports.stripe}",
+        "SIDECART_STRIPE_API": f"http://{LOOPBACK}:{ports.reached(Backend.STRIPE)}",
     }
 
 

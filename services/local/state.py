@@ -15,7 +15,7 @@ import psutil
 
 from services.local.credentials import write_private
 from services.local.refusals import AlreadyRunning
-from services.local.topology import ROOT
+from services.local.topology import ROOT, Ports
 
 ELSEWHERE = "SIDECART_STATE"
 """The environment variable that names another state folder than `.sidecart`."""
@@ -74,6 +74,7 @@ class Record:
     phase: Phase
     message: str = ""
     processes: tuple[Running, ...] = field(default=())
+    detour: bool = False
 
     @classmethod
     def parsed(cls, text: str) -> Self:
@@ -85,6 +86,11 @@ class Record:
     def json(self) -> str:
         """The record as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
+
+    @property
+    def ports(self) -> Ports:
+        """Where the system listens."""
+        return Ports(offset=self.offset, detour=self.detour)
 
     @property
     def is_running(self) -> bool:

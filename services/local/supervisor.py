@@ -13,6 +13,7 @@ from services.local import health, processes
 from services.local.processes import Spec
 from services.local.refusals import Refusal, StartFailed
 from services.local.state import Phase, Record, Running, State, birth
+from services.local.topology import Ports
 
 START_LIMIT = 120.0
 """Seconds after which a process that has not become healthy has failed."""
@@ -120,11 +121,11 @@ class Child:
 class Supervisor:
     """The children of one system and the record of them."""
 
-    def __init__(self, state: State, offset: int, report: Report) -> None:
+    def __init__(self, state: State, ports: Ports, report: Report) -> None:
         """`report` is told what is being done, for whoever watches."""
         self.state = state
         self._report = report
-        self._offset = offset
+        self._ports = ports
         self._phase, self._message = Phase.STARTING, ""
         self._children: dict[str, Child] = {}
 
@@ -192,7 +193,8 @@ class Supervisor:
                 Record(
                     supervisor=os.getpid(),
                     started=birth(os.getpid()),
-                    offset=self._offset,
+                    offset=self._ports.offset,
+                    detour=self._ports.detour,
                     phase=self._phase,
                     message=self._message,
                     processes=running,

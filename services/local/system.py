@@ -32,25 +32,38 @@ class System:
 
     state: State
     offset: int
+    detour: bool = False
+
+    @classmethod
+    def of(cls, state: State, record: Record) -> Self:
+        """The system that a record tells of."""
+        return cls(state, record.offset, record.detour)
 
     @classmethod
     @contextlib.contextmanager
     def start(
-        cls, *, seed: bool = False, env: Mapping[str, str] | None = None, disk: Path | None = None
+        cls,
+        *,
+        seed: bool = False,
+        env: Mapping[str, str] | None = None,
+        disk: Path | None = None,
+        detour: bool = False,
     ) -> Iterator[Self]:
         """A fresh system on free ports, with its state in a temporary folder; it is gone when the block ends.
 
         :param seed: fill it with the demo catalogue.
         :param env: settings for the services, by the names of environment variables.
         :param disk: an empty folder that every user can enter, where the stores keep their data instead; root's only.
+        :param detour: let services and sidecars reach their stores through toxiproxy.
         """
         folder = Path(tempfile.mkdtemp(prefix="sidecart-"))
-        system = cls(State(folder), ports.free_offset(unmoved_ports(topology.load())))
+        offset = ports.free_offset(unmoved_ports(topology.load(), detour=detour))
+        system = cls(State(folder), offset, detour)
         if disk is not None:
             system.state.create()
             redis.put_elsewhere(system.state.data, disk)
             postgres.put_elsewhere(system.state.data, disk / "postgres")
-        supervisor = system.launch(env=env or {}, bound=True)
+        supervisor = system.launch(env=env or {}, bound=True, flags=("--detour",) if detour else ())
         try:
             system.wait_healthy(supervisor)
             if seed:
@@ -75,7 +88,7 @@ class System:
     @property
     def ports(self) -> Ports:
         """Where it listens."""
-        return Ports(offset=self.offset)
+        return Ports(offset=self.offset, detour=self.detour)
 
     @property
     def base_url(self) -> str:

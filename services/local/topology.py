@@ -1,6 +1,7 @@
 """What runs: the apps of `dapr/dapr.yaml`, read by the schema of the Dapr CLI, and the ports that all of it uses."""
 
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -106,16 +107,45 @@ def databases(apps: Iterable[App]) -> tuple[str, ...]:
     return tuple(app.app_id for app in apps if (ROOT / "services" / app.app_id / "migrations").is_dir())
 
 
+class Backend(StrEnum):
+    """What services and sidecars reach beside one another."""
+
+    POSTGRES = "postgres"
+    REDIS = "redis"
+    BROKER = "broker"
+    STRIPE = "stripe"
+    SMTP = "smtp"
+
+
 class Ports(BaseModel):
-    """Where everything listens that is not an app: a table plus the offset."""
+    """Where everything listens that is not an app: a table plus the offset.
+
+    With a detour, services and sidecars reach every backend through a proxy; everybody else goes there directly.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     offset: int = 0
+    detour: bool = False
 
     def at(self, port: int) -> int:
         """A port of the topology, moved by the offset."""
         return port + self.offset
+
+    def direct(self, backend: Backend) -> int:
+        """Where a backend itself listens."""
+        listening = {
+            Backend.POSTGRES: self.postgres,
+            Backend.REDIS: self.redis,
+            Backend.BROKER: self.broker,
+            Backend.STRIPE: self.stripe,
+            Backend.SMTP: self.smtp,
+        }
+        return listening[backend]
+
+    def reached(self, backend: Backend) -> int:
+        """Where services and sidecars find a backend."""
+        return self.detours + 1 + list(Backend).index(backend) if self.detour else self.direct(backend)
 
     @property
     def public(self) -> int:
@@ -151,6 +181,11 @@ class Ports(BaseModel):
     def smtp(self) -> int:
         """The mailbox, receiving."""
         return self.at(8630)
+
+    @property
+    def detours(self) -> int:
+        """Where a detour is made worse; its proxies listen on the next ports, one for each backend."""
+        return self.at(8640)
 
     @property
     def mailbox(self) -> int:

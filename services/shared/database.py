@@ -1,28 +1,17 @@
 """The database of a service: an engine, and the transaction that a request, a message or a timer's row is."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from services.shared import outbox
+from services.shared.connection import DEADLINES, SLACK, Connection
 from services.shared.failpoints import failpoint
 
-DEADLINES: Mapping[str, Any] = {
-    "connect_timeout": 3,
-    "tcp_user_timeout": 10_000,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-}
-"""For every connection: the server's own timeouts say nothing when the network swallows what is sent.
-
-What was sent and is not acknowledged for ten seconds, and a server that is silent for as long, end the connection.
-libpq has milliseconds for the second, seconds for the others.
-"""
 _OPTIONS = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=15000"
 
 
@@ -41,8 +30,9 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             hide_parameters=True,
-            connect_args={"options": _OPTIONS, **DEADLINES},
+            connect_args={"options": _OPTIONS, "async_creator_fn": Connection.connect, **DEADLINES},
         )
+        event.listen(self.engine.sync_engine, "checkin", _impatient_again)
         self.after_facts: Callable[[], None] = _nothing
 
     @asynccontextmanager
@@ -75,6 +65,20 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+async def allow(connection: AsyncConnection, *, seconds: int) -> None:
+    """Let each statement of the connection's transaction take so long, here and at the server."""
+    driver = (await connection.get_raw_connection()).driver_connection
+    if isinstance(driver, Connection):
+        driver.patience = seconds + SLACK
+    await connection.execute(text(f"SET LOCAL statement_timeout = '{seconds}s'"))
+
+
+def _impatient_again(connection: Any, _: object) -> None:  # noqa: ANN401 - the pool's, or nothing when it is lost
+    driver = getattr(connection, "driver_connection", None)
+    if isinstance(driver, Connection):
+        driver.patience = Connection.patience
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ inboxes absorb it. A serial cursor would skip late committers: rows are found by
 
 import asyncio
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ import structlog
 from psycopg.rows import dict_row
 
 from services.shared import telemetry
-from services.shared.database import DEADLINES
+from services.shared.connection import DEADLINES, Connection
 from services.shared.failpoints import failpoint
 from services.shared.sidecar import PUBSUB, BatchRefused, Letter, SidecarAway
 
@@ -37,6 +38,11 @@ FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s
 _MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY(%s)"
 
 log = structlog.get_logger()
+
+
+def application(pid: int) -> str:
+    """What the relay of a process calls itself to the database, so that `pg_stat_activity` tells who holds the lock."""
+    return f"relay of process {pid}"
 
 
 class Publisher(Protocol):
@@ -76,8 +82,13 @@ class Relay:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _session(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._url, autocommit=True, row_factory=dict_row, options="-c idle_session_timeout=5s", **DEADLINES
+        connection = await Connection.connect(
+            self._url,
+            autocommit=True,
+            row_factory=dict_row,
+            options="-c idle_session_timeout=5s",
+            application_name=application(os.getpid()),
+            **DEADLINES,
         )
         async with connection:
             while not await _holds_lock(connection):  # noqa: ASYNC110 - the lock is another process's to give up
@@ -162,7 +173,7 @@ class Relay:
         await asyncio.sleep(NUDGE_SECONDS)
         try:
             if self._nudge_connection is None or self._nudge_connection.closed:
-                self._nudge_connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, **DEADLINES)
+                self._nudge_connection = await Connection.connect(self._url, autocommit=True, **DEADLINES)
             await self._nudge_connection.execute(f"NOTIFY {CHANNEL}")
         except (psycopg.Error, OSError) as error:
             log.info("relay.nudge_failed", error=type(error).__name__, consequence="the next poll finds the facts")

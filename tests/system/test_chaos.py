@@ -1,10 +1,12 @@
 """Every kind of process dies while customers shop, crowds come at once: nothing is lost, oversold or mischarged."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from services.local import detour
 from services.local.chaos import report, run, schedule
 from services.local.chaos.schedule import Victim
 from services.local.proofs import flash_sale, lost_answers
@@ -19,18 +21,23 @@ def say_nothing(_: str) -> None:
 
 @pytest.fixture(scope="module")
 def apart() -> Iterator[System]:
-    """A system of its own: what is killed here must not disturb the others, nor their poison be found here."""
-    with System.start(env={"SIDECART_RATE_LIMIT_FACTOR": "1000"}) as system:
+    """A system of its own: what is killed here must not disturb the others, nor their poison be found here.
+
+    Where toxiproxy can be built, there is a detour on which the network is broken.
+    """
+    obstacle = asyncio.run(detour.obstacle(say_nothing))
+    with System.start(env={"SIDECART_RATE_LIMIT_FACTOR": "1000"}, detour=not obstacle) as system:
         yield system
 
 
 async def test_every_kind_of_process_is_killed_once_and_nothing_is_lost(apart: System, tmp_path: Path) -> None:
-    plan = schedule.Plan(seed=20, kills=_KILLS, every=4.0, longest_pause=4.0)
+    plan = schedule.Plan(seed=49, kills=_KILLS, every=4.0, faults=1.0, longest_pause=4.0)
     options = run.Options(plan=plan, history=tmp_path / "history.jsonl", rate=2.0, quiet=5.0)
 
     told = report.made(await run.run(apart, options, say_nothing))
 
     assert set(told.kills) == {kind.value for kind in Victim}
+    assert ("2 network" in told.facts["other faults"]) is apart.detour
     assert told.findings == []
     assert [figure for figure in told.decisive if not figure.is_met] == []
     figures = {figure.name: figure.reached for figure in (*told.decisive, *told.figures)}

@@ -72,7 +72,7 @@ def _running(state: State) -> System:
     record = state.running()
     if record is None:
         raise NothingRuns
-    return System(state, record.offset)
+    return System.of(state, record)
 
 
 async def _replayed(report: Report, system: System, sources: Sources) -> Report:

@@ -13,7 +13,6 @@ from services.local.refusals import Refusal, StartFailed
 from services.local.state import State
 from services.local.supervisor import START_LIMIT
 from services.local.system import System
-from services.local.topology import Ports
 
 
 class NoSystem(Refusal):
@@ -66,12 +65,12 @@ async def opened(state: State, *, histories: Sequence[Path] = ()) -> AsyncIterat
     """
     record = state.running()
     if record is not None:
-        yield sources_of(System(state, record.offset), histories=histories)
+        yield sources_of(System.of(state, record), histories=histories)
         return
     last = state.read()
     if last is None or not state.secrets.exists():
         raise NoSystem(NoSystem.__doc__)
-    plan = Plan(state, Ports(offset=last.offset))
+    plan = Plan(state, last.ports)
     if not (plan.cluster.data / "PG_VERSION").exists():
         raise NoSystem(NoSystem.__doc__)
     with state.locked():

@@ -3,19 +3,20 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from services.local import console
+from services.local import console, detour
 from services.local.chaos import report, run, schedule
 from services.local.chaos.report import Report
 from services.local.chaos.schedule import Victim
 from services.local.console import Steps
+from services.local.runtime import Progress
 from services.local.state import State
 from services.local.system import System
 
@@ -46,21 +47,28 @@ def wreck(system: System, options: run.Options) -> Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """Where a run happens: in the system of this state folder, else in one that `start` makes; `wreck` is the run."""
+    """Where a run happens: in the system of this state folder, else in one that `start` makes; `wreck` is the run.
+
+    :param obstacle: why that one can have no detour, if so.
+    """
 
     state: State = field(default_factory=State)
     start: Callable[..., AbstractContextManager[System]] = System.start
     wreck: Callable[[System, run.Options], Report] = wreck
+    obstacle: Callable[[Progress], Coroutine[Any, Any, str]] = detour.obstacle
 
     @contextmanager
     def system(self) -> Iterator[System]:
         """The running system, or a fresh one."""
         record = self.state.running()
         if record is not None:
-            yield System(self.state, record.offset)
+            yield System.of(self.state, record)
             return
         console.out.print("Nothing runs here: starting a system of its own.")
-        with self.start(env=LIMITS_OFF) as system:
+        obstacle = asyncio.run(self.obstacle(console.out.print))
+        if obstacle:
+            console.out.print(f"The network between its parts is not struck: {obstacle}")
+        with self.start(env=LIMITS_OFF, detour=not obstacle) as system:
             yield system
 
 

@@ -115,6 +115,7 @@ def _facts(result: Result) -> dict[str, str]:
         "machine load": "{:.1f} before the customers came, {:.1f} after them".format(*result.machine_load),
         "duration": f"{result.seconds:.0f} s, settled {result.settled_after:.0f} s later",
         "load": f"{result.rate:.1f} journeys a second, open loop",
+        "network": "struck on a detour" if result.detour else "not struck: this system has no detour",
         "other faults": _listed(Counter(one.strike.deed for one in result.done if one.strike.deed is not Deed.KILL)),
     }
 

@@ -56,6 +56,7 @@ class Result:
 
     :param quiet_since: when the quiet seconds in the end began.
     :param machine_load: the machine's load average of a minute, before the first customer came and after the last.
+    :param detour: whether there was one, so that the network could be struck.
     """
 
     options: Options
@@ -65,6 +66,7 @@ class Result:
     quiet_since: float
     settled_after: float
     machine_load: tuple[float, float]
+    detour: bool
     done: list[Struck]
     attempts: list[Attempt] = field(repr=False)
     samples: Samples
@@ -121,6 +123,7 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
         seconds=ended - began,
         quiet_since=quiet_since,
         machine_load=loads,
+        detour=system.detour,
         settled_after=time.time() - ended,
         done=striker.done,
         attempts=attempts,

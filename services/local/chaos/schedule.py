@@ -7,6 +7,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
+from services.local.topology import Backend
+
 
 class Deed(StrEnum):
     """What is done."""
@@ -16,6 +18,19 @@ class Deed(StrEnum):
     ROLL = "roll"
     PROVIDER = "provider"
     WEBHOOKS = "webhooks"
+    NETWORK = "network"
+
+
+class Trouble(StrEnum):
+    """What goes wrong on the way to a store: late, swallowed, reset, or cut off after so many bytes.
+
+    Upstream that is a question that never comes; downstream it is an answer to something that was done.
+    """
+
+    LATENCY = "latency"
+    BLACK_HOLE = "black hole"
+    RESET = "reset"
+    CUT = "cut"
 
 
 class Victim(StrEnum):
@@ -40,11 +55,12 @@ _SHARES: Mapping[Victim, int] = MappingProxyType(
     | {Victim.SERVICE: 4, Victim.SIDECAR: 4, Victim.PAIR: 3, Victim.RELAY_HOLDER: 2, Victim.POSTGRES: 2}
     | {Victim.BROKER: 2, Victim.STRIPE: 2}
 )
-_FAULTS = {Deed.PAUSE: 8, Deed.PROVIDER: 8, Deed.WEBHOOKS: 3, Deed.ROLL: 1}
+_FAULTS = {Deed.PAUSE: 8, Deed.PROVIDER: 8, Deed.WEBHOOKS: 3, Deed.ROLL: 1, Deed.NETWORK: 8}
 _PAUSES = ((0.7, 1.0, 5.0), (0.9, 5.0, 15.0), (1.0, 15.0, 60.0))
 """Up to this share of the pauses: between so many and so many seconds."""
 
 _ROLLED = 3
+_STREAMS = ("downstream", "downstream", "upstream")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +71,7 @@ class Strike:
     :param kind: the kind of process that is killed; for other deeds their own name.
     :param names: the processes; of a relay holder the service whose database it is.
     :param seconds: how long a pause or a trouble with the provider lasts.
-    :param fault: what the provider's stand-in is asked for.
+    :param fault: what the provider's stand-in is asked for, or what goes wrong in the network.
     :param alone: whether it belongs to the first part, in which nothing else is done until the shop serves again.
     """
 
@@ -70,7 +86,7 @@ class Strike:
     def __str__(self) -> str:
         """The strike in words."""
         told = (f"{name} {value}" for name, value in self.fault.items() if value and name != "seed")
-        what = ", ".join(told) or " and ".join(self.names)
+        what = ", ".join((" and ".join(self.names), *told))
         return f"{self.kind if self.deed is Deed.KILL else self.deed}: {what}" + (
             f" for {self.seconds:.1f} s" if self.seconds else ""
         )
@@ -86,6 +102,7 @@ class Plan:
     faults: float = 0.5
     """How many other faults there are for each kill that is not alone."""
     longest_pause: float = 60.0
+    """Seconds that a process stands still, or the network is broken, at most."""
 
 
 def drawn(plan: Plan, *, services: Sequence[str], relays: Sequence[str]) -> tuple[Strike, ...]:
@@ -154,6 +171,10 @@ class _Draw:
             case Deed.ROLL:
                 rolled = tuple(self._one("roll", self._services) for _ in range(_ROLLED))
                 return Strike(at=at, deed=deed, kind=deed, names=rolled)
+            case Deed.NETWORK:
+                backend = self._one("network", [backend.value for backend in Backend])
+                seconds = min(self._random.uniform(2, 15), self._plan.longest_pause)
+                return Strike(at=at, deed=deed, kind=deed, names=(backend,), seconds=seconds, fault=self._cut_off())
             case _:
                 fault = self._trouble() if deed is Deed.PROVIDER else self._disorder()
                 seconds = self._random.uniform(3, 12)
@@ -174,6 +195,19 @@ class _Draw:
         probability = self._random.choice((0.3, 0.6, 1.0))
         more = {"seconds": self._random.uniform(0.5, 10.0)} if kind == "latency" else {}
         return {"match": match, "kind": kind, "probability": probability, "seed": self._random.randrange(2**31)} | more
+
+    def _cut_off(self) -> Mapping[str, Any]:
+        """What goes wrong in the network; what is answered is lost more often than what is asked, for it is done."""
+        kind = self._random.choice(list(Trouble))
+        fault: dict[str, Any] = {"kind": kind.value, "stream": self._random.choice(_STREAMS)}
+        match kind:
+            case Trouble.LATENCY:
+                late = self._random.randint(50, 2000)
+                return fault | {"latency": late, "jitter": self._random.randint(0, late)}
+            case Trouble.CUT:
+                return fault | {"bytes": round(10 ** self._random.uniform(1, 5))}
+            case _:
+                return fault
 
     def _disorder(self) -> Mapping[str, Any]:
         """Webhooks that come twice or more often, late, out of order, or only when they are tried again."""

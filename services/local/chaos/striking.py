@@ -1,4 +1,4 @@
-"""Doing it: kills, pauses and rolls by signals to the recorded processes, the provider's faults through its door."""
+"""Doing it: kills, pauses and rolls by signals to the recorded processes, other faults through the doors for them."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,12 @@ import psutil
 import psycopg
 
 from services.local import health
+from services.local.chaos.network import Network
 from services.local.chaos.schedule import Deed, Strike, Victim
 from services.local.plan import Plan
 from services.local.system import System
 from services.local.topology import LOOPBACK
-from services.shared.relay import LOCK
+from services.shared import relay
 
 _COMES_BACK_WITHIN = 60.0
 _KILLED_WITHIN = 150.0
@@ -28,7 +29,7 @@ _ANOTHER_TIME = 0.25
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _ROADS = {Deed.PROVIDER: ("/faults", "POST"), Deed.WEBHOOKS: ("/webhooks", "PUT")}
 _HOLDER = """
-SELECT client_port FROM pg_locks JOIN pg_stat_activity USING (pid)
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND datname = current_database()
   AND (classid::bigint << 32 | objid::bigint) = %s
 """
@@ -45,25 +46,41 @@ class Struck:
 
 @dataclass
 class Striker:
-    """Whoever does it. What was stopped goes on when the block around `working` ends, whatever happens."""
+    """Whoever does it. What was stopped goes on when the block around `working` ends, whatever happens.
+
+    The network of a system without a detour is not struck.
+    """
 
     system: System
     done: list[Struck] = field(default_factory=list)
     _paused: set[psutil.Process] = field(default_factory=set)
+    _network: Network | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the detour, if there is one."""
+        ports = self.system.ports
+        self._network = Network(f"http://{LOOPBACK}:{ports.detours}") if ports.detour else None
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Until the end of the block; after it nothing is paused and the provider behaves."""
+        """Until the end of the block; after it nothing is paused, the provider behaves and the network is whole."""
         try:
             yield
         finally:
             _resume(self._paused)
             for path, _ in _ROADS.values():
                 await self._provider("DELETE", path)
+            if self._network:
+                await self._network.calm()
 
     async def do(self, strike: Strike) -> None:
         """Do one thing, and write down that it was done."""
-        deeds = {Deed.KILL: self._kill, Deed.PAUSE: self._pause, Deed.ROLL: self._roll}
+        deeds = {
+            Deed.KILL: self._kill,
+            Deed.PAUSE: self._pause,
+            Deed.ROLL: self._roll,
+            Deed.NETWORK: self._break_network,
+        }
         await deeds.get(strike.deed, self._trouble)(strike)
 
     def _note(self, strike: Strike, *struck: psutil.Process) -> None:
@@ -105,10 +122,10 @@ class Striker:
         url = Plan(self.system.state, self.system.ports).cluster.url(service)
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=2) as connection:
-                found = connection.execute(_HOLDER, [LOCK]).fetchone()
+                found = connection.execute(_HOLDER, [relay.LOCK]).fetchone()
         except psycopg.OperationalError:
             return None
-        return _owner(self.system, found[0]) if found else None
+        return _relaying(self.system, found[0]) if found else None
 
     async def _pause(self, strike: Strike) -> None:
         members = _family(await self._alive(strike.names[0]))
@@ -131,6 +148,14 @@ class Striker:
     async def _is_back(self, name: str, gone: psutil.Process) -> bool:
         now = self.system.processes[name]
         return now.pid != gone.pid and await health.answers(now.probe)
+
+    async def _break_network(self, strike: Strike) -> None:
+        if self._network is None:
+            return
+        async with self._network.troubled(strike.names[0], strike.fault) as is_troubled:
+            if is_troubled:
+                self._note(strike)
+                await asyncio.sleep(strike.seconds)
 
     async def _trouble(self, strike: Strike) -> None:
         path, method = _ROADS[strike.deed]
@@ -174,16 +199,9 @@ def _resume(processes: Iterable[psutil.Process]) -> None:
         _sent(process, signal.SIGCONT)
 
 
-def _owner(system: System, port: int) -> psutil.Process | None:
-    """The process whose end of a connection to PostgreSQL is this port; to elsewhere others may have the same."""
+def _relaying(system: System, application: str) -> psutil.Process | None:
+    """The process whose relay calls itself so; who holds its connection says nothing when that comes by a detour."""
     for running in system.processes.values():
-        process = running.process()
-        with contextlib.suppress(psutil.Error):
-            if process and (port, system.ports.postgres) in _connections(process):
-                return process
+        if relay.application(running.pid) == application:
+            return running.process()
     return None
-
-
-def _connections(process: psutil.Process) -> set[tuple[int, int]]:
-    """The ports of both ends of each, its own first."""
-    return {(one.laddr.port, one.raddr.port) for one in process.net_connections("tcp") if one.raddr}

@@ -6,7 +6,6 @@ from services.local.customer.place import NothingRuns
 from services.local.plan import Plan
 from services.local.refusals import Refusal
 from services.local.state import State
-from services.local.topology import Ports
 
 Urls = Mapping[str, str]
 """`postgresql://` addresses by service."""
@@ -24,8 +23,8 @@ def urls_of(state: State) -> Urls:
     record = state.running()
     if record is None:
         raise NothingRuns
-    plan = Plan(state, Ports(offset=record.offset))
-    return {service: plan.secrets[f"{service}-database-url"] for service in plan.databases}
+    plan = Plan(state, record.ports)
+    return {service: plan.database_url(service) for service in plan.databases}
 
 
 def only(urls: Urls, service: str | None) -> Urls:

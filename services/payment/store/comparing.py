@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payment.store import touched
+from services.shared.database import allow
 
 _CLEARING = """
 SELECT ledger_transaction.idempotency_key, kind, order_id, at, amount_minor, currency
@@ -233,7 +234,8 @@ provider_movement AS (SELECT * FROM provider_movement WHERE id = ANY(CAST(:movem
 _COMPARE_ALL, _COMPARE_TOUCHED = text(f"WITH {_COMPARE}"), text(f"WITH {_TOUCHED} {_COMPARE}")
 _SUM_UP_ALL, _SUM_UP_TOUCHED = text(f"WITH {_SUM_UP}"), text(f"WITH {_TOUCHED} {_SUM_UP}")
 _SNAPSHOT = {"isolation_level": "REPEATABLE READ"}
-_PATIENCE = text("SET LOCAL statement_timeout = '30min'")
+_PATIENCE = 30 * 60
+"""Seconds."""
 
 
 async def compare(
@@ -246,8 +248,7 @@ async def compare(
     :param since: compare only what changed since then, by the database's clock, and what differed; None: everything.
     :param young: what is younger than this may still come right by itself.
     """
-    await session.connection(execution_options=_SNAPSHOT)
-    await session.execute(_PATIENCE)
+    await allow(await session.connection(execution_options=_SNAPSHOT), seconds=_PATIENCE)
     found = await touched.find(session, since=since) if since is not None else None
     values = {"run_id": run_id, "young": young, "now": now}
     if found is None:

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from services.shared.database import DEADLINES
+from services.shared.connection import DEADLINES, Connection
 from services.shared.errors import NotFound
 
 Row = Mapping[str, Any]
@@ -50,7 +50,7 @@ _ORDERS: Mapping[Sort, tuple[LiteralString, LiteralString, LiteralString]] = {
 class Catalogue:
     """The catalogue as it is read."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[dict[str, Any]]]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Connection[dict[str, Any]]]) -> None:
         """Read over a pool of connections that commit by themselves."""
         self._pool = pool
 
@@ -110,7 +110,7 @@ async def open_catalogue(url: str) -> AsyncIterator[Catalogue]:
     """The catalogue of the database at `url`; connections open when they are first needed."""
     pool = AsyncConnectionPool(
         url,
-        connection_class=AsyncConnection[dict[str, Any]],
+        connection_class=Connection[dict[str, Any]],
         kwargs={
             "autocommit": True,
             "row_factory": dict_row,

@@ -176,6 +176,19 @@ async def test_the_relays_session_is_used_after_each_batch_that_is_refused(
 _OF_RELAY = "SELECT query FROM pg_stat_activity WHERE query ~ 'published_at' AND pid <> pg_backend_pid()"
 
 
+async def test_the_database_is_told_which_process_holds_the_lock(serve: Serve) -> None:
+    async with serve("toy", create) as client, running(client, Broker()):
+        (holder,) = await eventually(lambda: client.rows(_HOLDERS))
+
+        assert holder["application_name"] == relay.application(os.getpid())
+
+
+_HOLDERS = """
+SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND datname = current_database()
+"""
+
+
 async def test_a_connection_that_the_network_swallows_ends(serve: Serve) -> None:
     async with serve("toy", create) as client, client.runtime.database.engine.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection

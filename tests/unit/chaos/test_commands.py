@@ -15,6 +15,7 @@ from services.local.chaos.commands import Stage
 from services.local.chaos.report import Report
 from services.local.chaos.schedule import Victim
 from services.local.refusals import Refusal
+from services.local.runtime import Progress
 from services.local.state import Phase, Record, State, birth
 from services.local.system import System
 from tests.unit.chaos.test_report import result
@@ -29,12 +30,16 @@ class Theatre:
         for state in (self.state, self.fresh.state):
             state.create()
         self.told: Report | Refusal = report.made(result())
+        self.obstacle = ""
         self.wrecked: list[tuple[System, run.Options]] = []
 
     @contextmanager
-    def start(self, *, env: Mapping[str, str]) -> Iterator[System]:
+    def start(self, *, env: Mapping[str, str], detour: bool) -> Iterator[System]:
         assert env == {"SIDECART_RATE_LIMIT_FACTOR": "1000"}
-        yield self.fresh
+        yield replace(self.fresh, detour=detour)
+
+    async def find_obstacle(self, _: Progress) -> str:
+        return self.obstacle
 
     def wreck(self, system: System, options: run.Options) -> Report:
         self.wrecked.append((system, options))
@@ -44,8 +49,10 @@ class Theatre:
 
     def run(self, *arguments: str) -> int:
         app = typer.Typer()
-        commands.register(app, Stage(state=self.state, start=self.start, wreck=self.wreck))
-        return CliRunner().invoke(app, arguments).exit_code
+        commands.register(app, Stage(state=self.state, start=self.start, wreck=self.wreck, obstacle=self.find_obstacle))
+        done = CliRunner().invoke(app, arguments)
+        self.said = " ".join(done.output.split())
+        return done.exit_code
 
 
 @pytest.fixture
@@ -65,12 +72,22 @@ def test_a_clean_run_of_a_system_of_its_own_is_told_everywhere(theatre: Theatre,
     code = theatre.run("--kills", "17", "--seed", "3", "--rate", "2.5", "--every", "4", "--faults", "0.2", *files)
 
     ((system, options),) = theatre.wrecked
-    assert (code, system, system.is_kept) == (0, theatre.fresh, False)
+    assert (code, system.state, system.detour, system.is_kept) == (0, theatre.fresh.state, True, False)
     assert (options.plan.kills, options.plan.seed, options.plan.every, options.rate) == (17, 3, 4.0, 2.5)
     assert options.plan.faults == 0.2
     assert options.history.parent.parent == theatre.fresh.state.root
     assert json.loads((tmp_path / "r.json").read_text())["clean"] is True
     assert "## Random kills" in (tmp_path / "R.md").read_text()
+
+
+def test_without_toxiproxy_a_system_has_no_detour_and_it_is_said_why(theatre: Theatre) -> None:
+    theatre.obstacle = "There is no Go."
+
+    code = theatre.run()
+
+    ((system, _),) = theatre.wrecked
+    assert (code, system.detour) == (0, False)
+    assert "The network between its parts is not struck: There is no Go." in theatre.said
 
 
 def test_there_are_at_least_as_many_kills_as_kinds_of_process(theatre: Theatre) -> None:

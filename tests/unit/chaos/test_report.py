@@ -32,6 +32,7 @@ def result(**changes: Any) -> Result:
         "seconds": 60.0,
         "quiet_since": 50.0,
         "machine_load": (0.5, 3.0),
+        "detour": False,
         "settled_after": 3.0,
         "done": [*DONE, struck(45, kind="pause", deed=Deed.PAUSE)],
         "attempts": [*stream((20, 22)), paid(5), paid(51)],
@@ -172,6 +173,16 @@ def test_a_given_rate_is_part_of_the_command() -> None:
     options = run.Options(plan=schedule.Plan(seed=7, kills=2), history=Path("h"), rate=2.5)
 
     assert report.made(result(options=options)).facts["command"].endswith("--every 9 --faults 0.5 --rate 2.5")
+
+
+@pytest.mark.parametrize(("detour", "words"), [(True, "struck on a detour"), (False, "not struck: this system has no")])
+def test_whether_the_network_was_struck_is_told(*, detour: bool, words: str) -> None:
+    done = [*DONE, struck(45, kind="network", deed=Deed.NETWORK)]
+
+    facts = report.made(result(detour=detour, done=done)).facts
+
+    assert facts["network"].startswith(words)
+    assert facts["other faults"] == "1 network"
 
 
 def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) -> None:

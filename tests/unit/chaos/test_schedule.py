@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from services.local.chaos.schedule import STORES, Deed, Plan, Strike, Victim, drawn
+from services.local.chaos.schedule import STORES, Deed, Plan, Strike, Trouble, Victim, drawn
+from services.local.topology import Backend
 
 SERVICES = ("gateway", "user", "product", "inventory", "order", "payment", "notification")
 RELAYS = ("order", "payment", "inventory")
@@ -99,6 +100,24 @@ def test_the_provider_loses_answers_and_webhooks_come_in_any_order() -> None:
     assert any(fault["duplicates"] and fault["reorder_within_seconds"] for fault in webhooks)
 
 
+def test_the_network_fails_in_every_way_on_every_way_for_a_while() -> None:
+    faults = [strike for seed in range(5) for strike in strikes(seed=seed) if strike.deed is Deed.NETWORK]
+
+    assert {strike.names for strike in faults} == {(backend.value,) for backend in Backend}
+    assert {strike.fault["kind"] for strike in faults} == {kind.value for kind in Trouble}
+    assert {strike.fault["stream"] for strike in faults} == {"upstream", "downstream"}
+    assert all(2 <= strike.seconds <= 15 for strike in faults)
+    assert all(strike.seconds <= 3 for strike in strikes(longest_pause=3) if strike.deed is Deed.NETWORK)
+
+
+def test_a_late_network_is_late_by_something_between_a_blink_and_two_seconds() -> None:
+    network = [strike.fault for strike in strikes() if strike.deed is Deed.NETWORK]
+    late = [fault for fault in network if fault["kind"] == Trouble.LATENCY]
+
+    assert late
+    assert all(50 <= fault["latency"] <= 2000 and 0 <= fault["jitter"] <= fault["latency"] for fault in late)
+
+
 @pytest.mark.parametrize(
     ("strike", "words"),
     [
@@ -113,7 +132,18 @@ def test_the_provider_loses_answers_and_webhooks_come_in_any_order() -> None:
                 seconds=3,
                 fault={"kind": "drop_answer", "match": "*", "seed": 9},
             ),
-            "provider: kind drop_answer, match * for 3.0 s",
+            "provider: stripe, kind drop_answer, match * for 3.0 s",
+        ),
+        (
+            Strike(
+                at=1,
+                deed=Deed.NETWORK,
+                kind="network",
+                names=("postgres",),
+                seconds=3,
+                fault={"kind": "black hole", "stream": "upstream"},
+            ),
+            "network: postgres, kind black hole, stream upstream for 3.0 s",
         ),
     ],
 )

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -24,8 +22,9 @@ from services.local.plan import unmoved_ports
 from services.local.ports import free_offset
 from services.local.state import Kind, Phase, Record, Running, State, birth
 from services.local.system import System
-from services.local.topology import Ports
+from services.shared import relay
 from tests.conditions import eventually
+from tests.unit.chaos.toxiproxy import Toxiproxy, serving
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
 
@@ -229,37 +228,59 @@ async def test_a_provider_that_is_away_is_not_struck(state: State) -> None:
     assert striker.done == []
 
 
-CONNECTED = """
-import socket, sys, time
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-s.bind(("127.0.0.1", int(sys.argv[1])))
-s.connect(("127.0.0.1", int(sys.argv[2])))
-print(s.getsockname()[1], flush=True)
-time.sleep(60)
-"""
+def test_the_holder_of_a_relay_lock_is_found_by_what_its_relay_calls_itself(state: State) -> None:
+    with sleeping() as order, sleeping() as payment:
+        system = recorded(state, {"order": order, "payment": payment})
+        names = [relay.application(payment.pid), relay.application(1), "psql"]
+
+        holders = [striking._relaying(system, name) for name in names]  # noqa: SLF001 - found by a name, not by a lock
+
+    assert [holder and holder.pid for holder in holders] == [payment.pid, None, None]
 
 
-@contextmanager
-def connected(to: int, *, port: int = 0) -> Iterator[tuple[psutil.Popen, int]]:
-    """A process with a connection, and the port of its end of it."""
-    with psutil.Popen(
-        (sys.executable, "-c", CONNECTED, str(port), str(to)), stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process, int(process.stdout.readline())
-        finally:
-            process.kill()
+def broken(backend: str, *, seconds: float = 0.05) -> Strike:
+    return replace(strike(Deed.NETWORK, backend, kind="black hole", stream="upstream"), seconds=seconds)
 
 
-def test_the_owner_of_a_connection_to_postgres_is_found_by_its_port_whoever_else_has_it_elsewhere(state: State) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as postgres, socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        postgres_port, other_port = (one.getsockname()[1] for one in (postgres, elsewhere))
-        with connected(postgres_port) as (holder, port), connected(other_port, port=port) as (other, same):
-            offset = postgres_port - Ports().postgres
-            system = recorded(state, {"order": other, "payment": holder}, offset=offset)
+async def test_the_network_is_broken_for_a_while_and_it_is_written_down(state: State) -> None:
+    async with detoured(state) as (system, toxiproxy):
+        striker = Striker(system)
 
-            owners = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
+        await striker.do(broken("redis"))
 
-    assert same == port
-    assert [owner and owner.pid for owner in owners] == [holder.pid, None]
+    assert toxiproxy.told == [("POST", "redis"), ("DELETE", "redis")]
+    assert [one.strike.names for one in striker.done] == [("redis",)]
+
+
+async def test_the_network_is_whole_when_a_run_is_cancelled(state: State) -> None:
+    async with detoured(state) as (system, toxiproxy):
+        striker = Striker(system)
+
+        async def run() -> None:
+            async with striker.working():
+                await striker.do(broken("postgres", seconds=60))
+
+        running = asyncio.create_task(run())
+        await eventually(lambda: asyncio.sleep(0, toxiproxy.toxics))
+        running.cancel()
+        await asyncio.wait([running])
+
+    assert running.cancelled()
+    assert toxiproxy.toxics == {}
+    assert toxiproxy.told[-1] == ("POST", "/reset")
+
+
+async def test_without_a_detour_the_network_is_not_struck(state: State) -> None:
+    striker = Striker(recorded(state, {}, free_offset([8620, 8640])))
+
+    async with striker.working():
+        await striker.do(broken("postgres", seconds=60))
+
+    assert striker.done == []
+
+
+@asynccontextmanager
+async def detoured(state: State) -> AsyncIterator[tuple[System, Toxiproxy]]:
+    offset = free_offset([8620, 8640])
+    async with serving(port=8640 + offset) as toxiproxy:
+        yield replace(recorded(state, {}, offset), detour=True), toxiproxy

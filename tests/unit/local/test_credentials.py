@@ -9,8 +9,9 @@ from services.local import credentials
 from services.local.topology import Ports
 
 
-def generated(path: Path, offset: int = 0) -> dict[str, str]:
-    return credentials.ensure(path, apps=["gateway", "order"], databases=["order"], ports=Ports(offset=offset))
+def generated(path: Path, offset: int = 0, *, detour: bool = False) -> dict[str, str]:
+    ports = Ports(offset=offset, detour=detour)
+    return credentials.ensure(path, apps=["gateway", "order"], databases=["order"], ports=ports)
 
 
 def test_secrets_are_generated_into_a_file_that_only_its_owner_may_read(tmp_path: Path) -> None:
@@ -41,6 +42,13 @@ def test_secrets_survive_a_move_to_other_ports_and_addresses_follow_it(tmp_path:
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"order-database-url", "redis-url"}
     assert after["redis-url"].endswith("@127.0.0.1:9611/0")
+
+
+def test_services_are_told_of_the_detour(tmp_path: Path) -> None:
+    values = generated(tmp_path / "secrets.json", detour=True)
+
+    assert values["order-database-url"].endswith("@127.0.0.1:8641/order")
+    assert values["redis-url"].endswith("@127.0.0.1:8642/0")
 
 
 def test_a_secret_that_an_older_file_lacks_is_added(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from services.local.processes import Spec
 from services.local.refusals import Refusal, StartFailed
 from services.local.state import Kind, Phase, Record, State
 from services.local.supervisor import Backoff, Child, Supervisor, all_healthy, together
+from services.local.topology import Ports
 from tests.conditions import eventually, free_port
 
 SERVES = """
@@ -44,7 +45,7 @@ def state(tmp_path: Path) -> State:
 
 @asynccontextmanager
 async def supervised(state: State, told: list[str] | None = None) -> AsyncIterator[Supervisor]:
-    keeper = Supervisor(state, 0, (told if told is not None else []).append)
+    keeper = Supervisor(state, Ports(), (told if told is not None else []).append)
     try:
         yield keeper
     finally:
@@ -157,7 +158,7 @@ async def test_a_process_is_kept_where_neither_the_record_nor_the_watcher_has_ro
     def full(_: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    keeper = Supervisor(state, 0, full)
+    keeper = Supervisor(state, Ports(), full)
     try:
         (child,) = keeper.start([spec("shop", SERVES)])
         keeper.say("half way")
@@ -213,7 +214,7 @@ async def test_the_kind_started_last_stops_first(state: State, tmp_path: Path) -
 
 
 async def test_a_process_whose_keeping_failed_does_not_keep_the_others_from_being_stopped(state: State) -> None:
-    keeper = Supervisor(state, 0, print)
+    keeper = Supervisor(state, Ports(), print)
     keeper.start([replace(spec("broken", SERVES), command=("a name\0with an end in it",))])
     await keeper.started([spec("store", SERVES, kind=Kind.STORE), spec("service", SERVES)])
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from services.local import topology
 from services.local.plan import unmoved_ports
-from services.local.topology import Ports
+from services.local.topology import Backend, Ports
 
 APP = {
     "appID": "shop",
@@ -60,3 +60,17 @@ def test_every_port_moves_by_the_offset_and_none_is_used_twice() -> None:
     assert moved.public == 18_080
     assert moved.mailbox == 18_631
     assert len(set(ports)) == len(ports) == 7 * 5 + 9
+
+
+def test_a_backend_is_reached_where_it_listens_unless_there_is_a_detour() -> None:
+    straight, round_about = Ports(offset=100), Ports(offset=100, detour=True)
+
+    assert [straight.reached(backend) for backend in Backend] == [8710, 8711, 8712, 8720, 8730]
+    assert [round_about.reached(backend) for backend in Backend] == [8741, 8742, 8743, 8744, 8745]
+    assert [round_about.direct(backend) for backend in Backend] == [straight.direct(backend) for backend in Backend]
+
+
+def test_a_detour_has_ports_of_its_own() -> None:
+    ports = list(unmoved_ports(topology.load(), detour=True))
+
+    assert len(set(ports)) == len(ports) == 7 * 5 + 9 + 6
