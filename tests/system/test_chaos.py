@@ -1,4 +1,4 @@
-"""Every kind of process dies, crowds come at once, the database's disk goes: nothing is lost, oversold or mischarged."""
+"""Every kind of process dies, crowds come at once, a database's disk goes: nothing is lost, oversold or mischarged."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -26,6 +26,7 @@ from services.local.chaos.striking import family, sent
 from services.local.chaos.watching import everything_answers
 from services.local.plan import Plan
 from services.local.proofs import projections
+from services.local.proofs.clocks import Clocks
 from services.local.proofs.projections import Rebuilt
 from services.local.proofs.verdict import Verdict
 from services.local.proofs.visiting import Crowd, visiting
@@ -119,6 +120,7 @@ async def prove(system: System, options: Options, tell: Tell) -> Result:
         audited = await crowd.audited(within=_SETTLES_WITHIN, rebuilds=True)
         attempts = crowd.attempts()
     tell("the documents are deleted, and every fact is published again")
+    await asyncio.to_thread(Clocks(system).hurry)  # letters that were being sent when the server was lost wait minutes
     rebuilt = await projections.rebuilt(system, within=_SETTLES_WITHIN)
     result = Result(
         options=options,

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from services.local import processes
 from services.local.backups import Backups, fetching
 from services.local.postgres import Cluster
 from services.local.refusals import Refusal
+from services.shared.database import Database
 from tests.conditions import eventually, free_port
+
+_WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
 @pytest.fixture
@@ -131,14 +135,41 @@ async def test_a_commit_waits_for_a_receiver_that_is_required_and_does_not_answe
         machine.backups.require_receiver()
         await eventually(lambda: asyncio.to_thread(machine.backups.is_synchronous))
         receiver.send_signal(signal.SIGSTOP)
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
         committing = asyncio.create_task(asyncio.to_thread(machine.rows, "CREATE TABLE kept ()"))
-        await eventually(lambda: asyncio.to_thread(lambda: machine.rows(waits) == [(1,)]))
+        await eventually(lambda: asyncio.to_thread(lambda: machine.rows(_WAITS) == [(1,)]))
         assert not committing.done()
 
         receiver.send_signal(signal.SIGCONT)
         assert await committing == []
+
+
+async def test_a_commit_that_waits_for_the_receiver_is_not_given_up_with_its_request(machine: Machine) -> None:
+    async with machine.serving(), machine.receiving() as receiver:
+        machine.rows("CREATE TABLE kept (number integer)")
+        machine.backups.require_receiver()
+        await eventually(lambda: asyncio.to_thread(machine.backups.is_synchronous))
+        receiver.send_signal(signal.SIGSTOP)
+        database = Database(machine.cluster.url())
+
+        request = asyncio.create_task(_keep(database))
+        await eventually(lambda: asyncio.to_thread(lambda: machine.rows(_WAITS) == [(1,)]))
+        request.cancel()
+        await asyncio.wait([request], timeout=1)
+        request.cancel()
+        ended, _ = await asyncio.wait([request], timeout=1)
+        seen = machine.rows("SELECT number FROM kept")
+
+        receiver.send_signal(signal.SIGCONT)
+        await asyncio.wait([request])
+        await database.close()
+        assert (ended, seen, request.cancelled()) == (set(), [], True)
+        assert machine.rows("SELECT number FROM kept") == [(1,)]
+
+
+async def _keep(database: Database) -> None:
+    async with database.begin() as session:
+        await session.execute(text("INSERT INTO kept VALUES (1)"))
 
 
 async def test_a_base_backup_that_has_changed_since_it_was_taken_is_refused(machine: Machine) -> None:
