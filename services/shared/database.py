@@ -1,6 +1,7 @@
 """The database of a service: an engine, and the transaction that a request, a message or a timer's row is."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -39,11 +40,12 @@ class Database:
     async def begin(self) -> AsyncIterator[AsyncSession]:
         """A transaction: committed when the block ends, rolled back when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            async with session.begin():
+            async with session.begin() as transaction:
                 yield session
                 has_facts = await outbox.write(session)
                 if has_facts:
                     failpoint("database.facts_written.before_commit")
+                await _whatever_comes(transaction.commit())
             if has_facts:
                 failpoint("database.facts_committed.before_nudge")
                 self.after_facts()
@@ -79,6 +81,24 @@ def _impatient_again(connection: Any, _: object) -> None:  # noqa: ANN401 - the 
     driver = getattr(connection, "driver_connection", None)
     if isinstance(driver, Connection):
         driver.patience = Connection.patience
+
+
+async def _whatever_comes(commit: Awaitable[None]) -> None:
+    """Wait for a commit until its end, even when whoever wants it gives up.
+
+    One that is cancelled while it waits for a synchronous standby is not undone: everybody sees it, and it would be
+    acknowledged to whoever asks next, although it can still be lost.
+    https://www.postgresql.org/docs/18/warm-standby.html#SYNCHRONOUS-REPLICATION
+    """
+    committing, given_up = asyncio.ensure_future(commit), None
+    while not committing.done():
+        try:
+            await asyncio.wait([committing])
+        except asyncio.CancelledError as error:
+            given_up = error
+    committing.result()
+    if given_up is not None:
+        raise given_up
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""Every kind of process dies while customers shop, crowds come at once: nothing is lost, oversold or mischarged."""
+"""Every kind of process dies, crowds come at once, a database's disk goes: nothing is lost, oversold or mischarged."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 from services.local import detour
 from services.local.chaos import report, run, schedule
 from services.local.chaos.schedule import Victim
-from services.local.proofs import flash_sale, lost_answers
+from services.local.proofs import flash_sale, lost_answers, restore
 from services.local.system import System
 
 _KILLS = len(Victim) + 3
@@ -61,4 +61,13 @@ async def test_lost_answers_charge_nobody_twice_and_nobody_for_nothing(apart: Sy
     assert (result.charged_twice, result.paid_uncharged, result.unresolved, result.findings) == (0, 0, 0, 0)
     assert result.acknowledged == 30
     assert result.lost > 0
+    assert result.verdict.is_reached
+
+
+async def test_a_database_server_that_is_lost_with_its_disk_is_restored_with_every_order(apart: System) -> None:
+    result = await restore.prove(apart, restore.Options(journeys=24), say_nothing)
+
+    assert (result.orders.lost, result.findings) == (0, 0)
+    assert result.orders.before > 0
+    assert result.rebuilt.is_equal
     assert result.verdict.is_reached

@@ -86,14 +86,31 @@ class Replay:
         :param within: seconds that the system has to come to rest, before and after.
         :raises NotAtRest: it does not.
         """
-        await self._rest(within)
+        await self.rest(within=within)
         before = await asyncio.to_thread(lambda: dict(self._digests()))
-        again = await asyncio.to_thread(republishing.republish, self.databases, since=_EVERYTHING)
-        await self._rest(within)
+        facts = await self.publish_again(within=within)
         after = await asyncio.to_thread(lambda: dict(self._digests()))
         changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
         findings = [_finding(name, before=before.get(name), after=after.get(name)) for name in changed]
-        return Replayed(facts=sum(again.values()), findings=findings)
+        return Replayed(facts=facts, findings=findings)
+
+    async def publish_again(self, *, within: float) -> int:
+        """Publish everything again; answers how many facts that were, once everybody has taken them.
+
+        :param within: seconds that this may take.
+        :raises NotAtRest: it takes longer.
+        """
+        again = await asyncio.to_thread(republishing.republish, self.databases, since=_EVERYTHING)
+        await self.rest(within=within)
+        return sum(again.values())
+
+    async def rest(self, *, within: float) -> None:
+        """Wait until everything is published and taken.
+
+        :raises NotAtRest: it is not within so many seconds.
+        """
+        if not await health.becomes_true(self._is_at_rest, within=within):
+            raise NotAtRest(NotAtRest.__doc__)
 
     def _digests(self) -> Iterator[tuple[str, Digest]]:
         """Of every table that facts write to, and of the mailbox."""
@@ -105,10 +122,6 @@ class Replay:
                     yield f"{service}.{table}", (rows, digest)
         with closing(sqlite3.connect(f"file:{self.mailbox}?mode=ro", uri=True)) as letters:
             yield "mailbox", (int(letters.execute("SELECT count(*) FROM letter").fetchone()[0]), "")
-
-    async def _rest(self, within: float) -> None:
-        if not await health.becomes_true(self._is_at_rest, within=within):
-            raise NotAtRest(NotAtRest.__doc__)
 
     async def _is_at_rest(self) -> bool:
         """Everything is published, and everyone has taken it; asked twice, because taking makes new facts."""

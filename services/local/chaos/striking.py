@@ -99,7 +99,7 @@ class Striker:
     async def _killed(self, strike: Strike) -> list[psutil.Process]:
         """Those that were killed: all of the victims, or nothing is told."""
         victims = await self._victims(strike)
-        return victims if all(_sent(victim, signal.SIGKILL) for victim in victims) else []
+        return victims if all(sent(victim, signal.SIGKILL) for victim in victims) else []
 
     async def _victims(self, strike: Strike) -> list[psutil.Process]:
         if strike.kind != Victim.RELAY_HOLDER:
@@ -128,20 +128,20 @@ class Striker:
         return _relaying(self.system, found[0]) if found else None
 
     async def _pause(self, strike: Strike) -> None:
-        members = _family(await self._alive(strike.names[0]))
-        family = [member for member in members if _sent(member, signal.SIGSTOP)]
-        self._paused |= set(family)
-        if family:
-            self._note(strike, *family)
+        members = family(await self._alive(strike.names[0]))
+        stopped = [member for member in members if sent(member, signal.SIGSTOP)]
+        self._paused |= set(stopped)
+        if stopped:
+            self._note(strike, *stopped)
         await asyncio.sleep(strike.seconds)
-        _resume(family)
-        self._paused -= set(family)
+        _resume(stopped)
+        self._paused -= set(stopped)
 
     async def _roll(self, strike: Strike) -> None:
         """End services in good order, one after another, each when the one before has come back."""
         for name in strike.names:
             process = await self._alive(name)
-            if _sent(process, signal.SIGTERM):
+            if sent(process, signal.SIGTERM):
                 self._note(strike, process)
             await health.becomes_true(partial(self._is_back, name, process), within=_COMES_BACK_WITHIN)
 
@@ -177,7 +177,7 @@ class Striker:
             return False
 
 
-def _family(process: psutil.Process) -> list[psutil.Process]:
+def family(process: psutil.Process) -> list[psutil.Process]:
     """A process and those that it has started, such as PostgreSQL's."""
     try:
         return [process, *process.children(recursive=True)]
@@ -185,7 +185,7 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
         return [process]
 
 
-def _sent(process: psutil.Process, signal_number: signal.Signals) -> bool:
+def sent(process: psutil.Process, signal_number: signal.Signals) -> bool:
     """Send a signal; whether the process was there to get it."""
     try:
         process.send_signal(signal_number)
@@ -196,7 +196,7 @@ def _sent(process: psutil.Process, signal_number: signal.Signals) -> bool:
 
 def _resume(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
-        _sent(process, signal.SIGCONT)
+        sent(process, signal.SIGCONT)
 
 
 def _relaying(system: System, application: str) -> psutil.Process | None:

@@ -1,4 +1,4 @@
-"""`./sidecart prove flash-sale` and `prove lost-answers`: the proofs that many customers make at once."""
+"""`./sidecart prove flash-sale`, `prove lost-answers` and `prove restore`: the proofs that many customers make."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ import typer
 
 from services.local import console
 from services.local.chaos.commands import LIMITS_OFF, Results
-from services.local.proofs import flash_sale, lost_answers
+from services.local.proofs import flash_sale, lost_answers, restore
 from services.local.proofs.verdict import Run, Verdict
 from services.local.system import System
 
@@ -20,6 +20,7 @@ Rounds = Annotated[int, typer.Option("--rounds", min=1, help="How many sales.")]
 Buyers = Annotated[int, typer.Option("--buyers", min=1, help="How many customers come at once.")]
 Units = Annotated[int, typer.Option("--units", min=1, help="How many units there are.")]
 Payments = Annotated[int, typer.Option("--payments", min=1, help="How many payments.")]
+Journeys = Annotated[int, typer.Option("--journeys", min=2, help="How many customers come.")]
 Share = Annotated[float, typer.Option("--share", min=0.01, max=0.9, help="What share of the answers is lost.")]
 
 
@@ -30,6 +31,7 @@ class Crowds:
     start: Callable[..., AbstractContextManager[System]] = System.start
     sell: Callable[[System, flash_sale.Options, Tell], Awaitable[flash_sale.Result]] = flash_sale.prove
     lose: Callable[[System, lost_answers.Options, Tell], Awaitable[lost_answers.Result]] = lost_answers.prove
+    drill: Callable[[System, restore.Options, Tell], Awaitable[restore.Result]] = restore.prove
 
     def prove_flash_sale(
         self,
@@ -58,11 +60,21 @@ class Crowds:
         options = lost_answers.Options(payments=payments, share=share, seed=seed)
         self._prove(Run(context=context, results=results), lambda system, tell: self._lost(system, options, tell))
 
+    def prove_restore(
+        self, context: typer.Context, *, journeys: Journeys = 400, seed: Seed = 1, results: Results = None
+    ) -> None:
+        """Lose the database server and its disk while customers shop, and restore it: no acknowledged order is lost."""
+        options = restore.Options(journeys=journeys, seed=seed)
+        self._prove(Run(context=context, results=results), lambda system, tell: self._restored(system, options, tell))
+
     async def _sold(self, system: System, options: flash_sale.Options, tell: Tell) -> Verdict:
         return (await self.sell(system, options, tell)).verdict
 
     async def _lost(self, system: System, options: lost_answers.Options, tell: Tell) -> Verdict:
         return (await self.lose(system, options, tell)).verdict
+
+    async def _restored(self, system: System, options: restore.Options, tell: Tell) -> Verdict:
+        return (await self.drill(system, options, tell)).verdict
 
     def _prove(self, run: Run, proof: Callable[[System, Tell], Awaitable[Verdict]]) -> None:
         """Print the figure; a system in which it was missed is kept."""
@@ -82,3 +94,4 @@ def register(prove: typer.Typer, crowds: Crowds | None = None) -> None:
     commands = crowds or Crowds()
     prove.command("flash-sale")(commands.prove_flash_sale)
     prove.command("lost-answers")(commands.prove_lost_answers)
+    prove.command("restore")(commands.prove_restore)

@@ -30,9 +30,13 @@ class Crowd:
         """Everything that was asked so far."""
         return history.read(self.file)
 
-    async def audited(self, *, within: float) -> audit.Report:
-        """What the audit still finds when everything has had so many seconds to settle."""
-        return await audit.until_clean(audit.sources_of(self.system, histories=[self.file]), within=within)
+    async def audited(self, *, within: float, rebuilds: bool = False) -> audit.Report:
+        """What the audit still finds when everything has had so many seconds to settle.
+
+        :param rebuilds: rebuild every aggregate and every document from its facts, too.
+        """
+        sources = audit.sources_of(self.system, histories=[self.file])
+        return await audit.until_clean(sources, within=within, rebuilds=rebuilds)
 
 
 @asynccontextmanager

@@ -8,9 +8,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.local.proofs import crowds, flash_sale, lost_answers
+from services.local.proofs import crowds, flash_sale, lost_answers, restore
 from services.local.proofs.crowds import Crowds, Tell
 from services.local.proofs.flash_sale import Round
+from services.local.proofs.projections import Rebuilt
+from services.local.proofs.restore import Orders
 from services.local.state import State
 from services.local.system import System
 
@@ -19,6 +21,15 @@ EXACT = Round(sold=3, refused=7, unclear=0, level=(3, 3, 3, 3), seconds=2.0)
 ANSWERS = lost_answers.Options(payments=10)
 RESOLVED = lost_answers.Result(
     options=ANSWERS, lost=4, broken=1, acknowledged=10, charged_twice=0, paid_uncharged=0, unresolved=0, findings=0
+)
+
+DRILL = restore.Options(journeys=20)
+RESTORED = restore.Result(
+    options=DRILL,
+    orders=Orders(before=9, after=8, lost=0),
+    findings=0,
+    rebuilt=Rebuilt(rows=70, equal=70, others=0),
+    seconds=6.5,
 )
 
 
@@ -52,6 +63,7 @@ def test_a_single_inexact_round_is_none(changes: dict[str, Any]) -> None:
 def test_a_finding_of_the_audit_is_no_proof() -> None:
     assert not sale(EXACT, EXACT, findings=1).verdict.is_reached
     assert not replace(RESOLVED, findings=1).verdict.is_reached
+    assert not replace(RESTORED, findings=1).verdict.is_reached
 
 
 def test_lost_answers_are_proven_when_everything_is_resolved_and_some_were_lost() -> None:
@@ -72,6 +84,7 @@ class Stage:
     system: System
     sale: flash_sale.Result = field(default_factory=lambda: sale(EXACT, EXACT))
     answers: lost_answers.Result = RESOLVED
+    restored: restore.Result = RESTORED
     asked: list[object] = field(default_factory=list)
 
     @contextmanager
@@ -87,9 +100,13 @@ class Stage:
         self.asked.append(options)
         return self.answers
 
+    async def drill(self, _: System, options: restore.Options, __: Tell) -> restore.Result:
+        self.asked.append(options)
+        return self.restored
+
     def run(self, *arguments: str) -> int:
         app = typer.Typer()
-        crowds.register(app, Crowds(start=self.start, sell=self.sell, lose=self.lose))
+        crowds.register(app, Crowds(start=self.start, sell=self.sell, lose=self.lose, drill=self.drill))
         return CliRunner().invoke(app, arguments).exit_code
 
 
@@ -102,17 +119,22 @@ def test_the_commands_take_their_sizes_and_succeed_when_the_figures_are_reached(
     codes = [
         stage.run("flash-sale", "--rounds", "2", "--buyers", "10", "--units", "3"),
         stage.run("lost-answers", "--payments", "10", "--share", "0.5", "--seed", "4"),
+        stage.run("restore", "--journeys", "20", "--seed", "5"),
     ]
 
-    assert codes == [0, 0]
-    assert stage.asked == [SALE, lost_answers.Options(payments=10, share=0.5, seed=4)]
+    assert codes == [0, 0, 0]
+    assert stage.asked == [
+        SALE,
+        lost_answers.Options(payments=10, share=0.5, seed=4),
+        restore.Options(journeys=20, seed=5),
+    ]
     assert not stage.system.is_kept
 
 
-@pytest.mark.parametrize("command", ["flash-sale", "lost-answers"])
+@pytest.mark.parametrize("command", ["flash-sale", "lost-answers", "restore"])
 def test_a_figure_that_is_missed_fails_the_command_and_keeps_the_system(stage: Stage, command: str) -> None:
     stage.sale, stage.answers = sale(EXACT), replace(RESOLVED, unresolved=1)
-    stage.sale = replace(stage.sale, findings=1)
+    stage.sale, stage.restored = replace(stage.sale, findings=1), replace(RESTORED, findings=1)
 
     assert stage.run(command) == 1
     assert stage.system.is_kept
