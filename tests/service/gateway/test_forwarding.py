@@ -247,6 +247,8 @@ async def test_more_than_can_be_served_is_sent_away(gateway: Open, wire: Wire) -
         served = [await first, await visitor.get("/api/v1/categories")]
 
     assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
+    assert 1 <= int(refused.headers["retry-after"]) <= 4
+    assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("1200", "1199")
     assert [answer.status_code for answer in served] == [200, 200]
 
 
