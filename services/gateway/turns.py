@@ -23,7 +23,7 @@ BROWSING_SECONDS = 0.25
 """What an answer takes on average before there is too much to do: of orders and payments, and of anything else."""
 
 LEAST = 16
-_FIRST = 32
+FIRST = 32
 _FEWER = 0.8
 _SMOOTHING = 0.05
 _WORTH_WAITING = 0.5
@@ -52,7 +52,7 @@ class Turns:
         *,
         late: float,
         most: int,
-        first: int = _FIRST,
+        first: int = FIRST,
         longest: float = _LONGEST_WAIT,
         clock: Monotonic = time.monotonic,
     ) -> None:
