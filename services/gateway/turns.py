@@ -22,12 +22,17 @@ SELLING_SECONDS = 0.5
 BROWSING_SECONDS = 0.25
 """What an answer takes on average before there is too much to do: of orders and payments, and of anything else."""
 
-LEAST = 16
+LEAST = 8
+"""Calls that a service is always given at once, however late its answers are."""
+
 FIRST = 32
+"""Calls that a service is given at once before anything is known of it."""
+
 _FEWER = 0.8
 _SMOOTHING = 0.05
+_MOST_LATE = 8
 _WORTH_WAITING = 0.5
-_LONGEST_WAIT = 2.0
+_LONGEST_WAIT = 1.0
 _LONGEST_RETRY = 4
 
 _SELLING = frozenset({"order", "payment"})
@@ -129,9 +134,9 @@ class Turns:
                 turn.set_result(None)
 
     def _learn(self, began: float) -> None:
-        """Follow what answers take. A single one that hangs says little, so it counts as late and no more."""
+        """Follow what answers take; a single one that hangs says little, so there is a most that it counts for."""
         now = self._clock()
-        self._usual += _SMOOTHING * (min(now - began, 2 * self._late) - self._usual)
+        self._usual += _SMOOTHING * (min(now - began, _MOST_LATE * self._late) - self._usual)
         if self._usual <= self._late:
             if 2 * self._running >= self._limit:  # a limit that nobody comes near to is not known to be too low
                 self._limit = min(self._limit + 1 / self._limit, float(self._most))

@@ -89,7 +89,7 @@ async def test_late_answers_lower_the_limit_once_a_round_and_never_below_the_lea
     once = service.limit
     await serve(service, clock, at_once=LEAST, seconds=2.0)
     twice = service.limit
-    await serve(service, clock, at_once=LEAST, seconds=2.0, rounds=20)
+    await serve(service, clock, at_once=LEAST, seconds=2.0, rounds=30)
 
     assert (once, twice, service.limit) == (80, 64, LEAST)
 
