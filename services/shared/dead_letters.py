@@ -1,7 +1,8 @@
 """Dead letters: what could not be handled within the broker's retries is parked in a table and dispatched again.
 
 A store may be away longer than the retry budget, so a letter is tried with growing delays for 24 hours; only then is it
-dead and a person asked. A letter that cannot be parsed is dead at once.
+dead and a person asked. Hours in which nobody could try it, because the system was down, do not kill it. A letter that
+cannot be parsed is dead at once.
 """
 
 import json
@@ -24,6 +25,9 @@ PUBSUB = "dead-letters"
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(hours=1)
 GIVEN_UP_AFTER = timedelta(hours=24)
+FEWEST_ATTEMPTS = 12
+"""So many tries it takes until the delay is the longest; in 24 hours without a break there are three times as many."""
+
 CLAIMED_FOR = timedelta(seconds=60)
 """Whoever dies while dispatching leaves the letter due after this long, and the others to go on meanwhile."""
 
@@ -40,7 +44,7 @@ WHERE id = (
 RETURNING id, letter, parked_at, attempts
 """)
 _REMOVE = text("DELETE FROM parked_letter WHERE id = :id")
-_DELAY = text("UPDATE parked_letter SET next_at = :next_at, state = :state WHERE id = :id")
+_DELAY = text("UPDATE parked_letter SET next_at = :next_at, state = :state WHERE id = :id AND attempts = :attempts")
 
 log = structlog.get_logger()
 
@@ -101,8 +105,11 @@ async def dispatch_one(runtime: Runtime, door: EventDoor) -> bool:
 
 
 def _next_try(row: RowMapping, answer: Answer, now: datetime) -> dict[str, Any]:
-    dead = answer is Answer.DROP or now - row["parked_at"] >= GIVEN_UP_AFTER
+    """What becomes of a letter, unless an operator has it replayed meanwhile: that counts its attempts anew."""
+    id_, attempts = row["id"], row["attempts"]
+    is_over = now - row["parked_at"] >= GIVEN_UP_AFTER and attempts >= FEWEST_ATTEMPTS
+    dead = answer is Answer.DROP or is_over
     if dead:
-        log.error("letter.dead", id=str(row["id"]), attempts=row["attempts"])
-    delay = min(FIRST_DELAY * 2 ** min(row["attempts"], 20), LONGEST_DELAY)
-    return {"id": row["id"], "next_at": now + delay, "state": "dead" if dead else "parked"}
+        log.error("letter.dead", id=str(id_), attempts=attempts)
+    delay = min(FIRST_DELAY * 2 ** min(attempts, 20), LONGEST_DELAY)
+    return {"id": id_, "attempts": attempts, "next_at": now + delay, "state": "dead" if dead else "parked"}

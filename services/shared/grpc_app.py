@@ -4,7 +4,6 @@ The sidecar asks such an application for its subscriptions and its health, and b
 """
 
 import asyncio
-import json
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from google.protobuf.json_format import MessageToDict
 
 from services.shared import dead_letters, service
 from services.shared.grpc_door import ANYONE, SIDECAR, Call, GrpcService
-from services.shared.pubsub import Answer, EventDoor
+from services.shared.pubsub import Answer, EventDoor, read_json
 from services.shared.runtime import Runtime, Start
 from services.shared.settings import Settings
 from services.shared.timers import Timer
@@ -120,7 +119,7 @@ def _letter(request: Any) -> dict[str, Any]:  # noqa: ANN401 - a message
     """The CloudEvent that the sidecar has taken apart; data that is not JSON is kept as it came."""
     envelope = {"id": request.id, "source": request.source, "type": request.type, "topic": request.topic}
     try:
-        data = json.loads(request.data)
+        data = read_json(request.data)
     except (ValueError, RecursionError):
         data = request.data.hex()
     return MessageToDict(request.extensions) | envelope | {"data": data}

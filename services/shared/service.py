@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import hmac
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.contracts.events import Topic
 from services.shared import dead_letters, errors, failpoints, identity, inbox, outbox, telemetry
 from services.shared.bodies import MIB, BodyLimits
-from services.shared.pubsub import Answer, EventDoor
+from services.shared.pubsub import Answer, EventDoor, read_json
 from services.shared.relay import Relay
 from services.shared.runtime import Runtime, Start
 from services.shared.settings import Settings
@@ -250,7 +249,7 @@ async def _park(request: Request) -> Response:
 
 def _letter(body: bytes) -> dict[str, Any] | None:
     try:
-        found = json.loads(body)
+        found = read_json(body)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -7,20 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import psycopg
 import typer
 
 from services.local import console
 from services.local.audit import showing
 from services.local.audit.auditing import audit
-from services.local.audit.replay import Replay
+from services.local.audit.replay import NotAtRest, Replay
 from services.local.audit.report import Report
 from services.local.audit.sources import NoRecords, NoSystem, Sources, opened
 from services.local.customer.place import NothingRuns
+from services.local.refusals import AlreadyRunning, StartFailed
 from services.local.state import State
 from services.local.system import System
 
 CANNOT = 3
 """The exit code when there is nothing to audit, or not what it takes."""
+_UNAUDITED = (NoSystem, NoRecords, NothingRuns, NotAtRest, AlreadyRunning, StartFailed, psycopg.OperationalError)
+"""What keeps an audit from being made: there is no system, it is starting or never at rest, a database is away."""
 _PATIENCE = 600.0
 """Seconds that a system has to take every fact once more."""
 
@@ -46,8 +50,8 @@ def audit_command(
     """Check that no order, unit or cent was lost or counted twice; exit code 1 when something was."""
     try:
         report = asyncio.run(_audited(State(), history or (), rebuilds=rebuild, replays=replay))
-    except (NoSystem, NoRecords, NothingRuns) as refusal:
-        console.complain(str(refusal))
+    except _UNAUDITED as why:
+        console.complain(str(why))
         raise typer.Exit(CANNOT) from None
     if as_json:
         typer.echo(showing.as_json(report))
@@ -72,8 +76,18 @@ def _running(state: State) -> System:
 
 
 async def _replayed(report: Report, system: System, sources: Sources) -> Report:
+    """The report with what a replay changes; without it where that cannot be told and enough is wrong already.
+
+    :raises NotAtRest: it cannot be told, and nothing else is wrong.
+    """
     began = time.monotonic()
-    replayed = await Replay.of(system, sources).run(within=_PATIENCE)
+    try:
+        replayed = await Replay.of(system, sources).run(within=_PATIENCE)
+    except NotAtRest as why:
+        if report.is_clean:
+            raise
+        console.complain(str(why))
+        return report
     seconds = report.seconds + time.monotonic() - began
     counted = {**report.counted, "I9": {**report.counted["I9"], "replayed": replayed.facts}}
     return replace(report, findings=[*report.findings, *replayed.findings], counted=counted, seconds=seconds)

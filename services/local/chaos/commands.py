@@ -23,7 +23,12 @@ LIMITS_OFF = {"SIDECART_RATE_LIMIT_FACTOR": "1000"}
 """The environment of a system whose customers all come from one address."""
 
 Kills = Annotated[
-    int, typer.Option("--kills", min=len(Victim), help="How many processes are killed; first one of each kind alone.")
+    int,
+    typer.Option(
+        "--kills",
+        min=len(Victim),
+        help="How many processes are killed; alone first one of each kind, in a long run every service and sidecar.",
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed is the same sequence of kills.")]
 Rate = Annotated[float | None, typer.Option("--rate", min=0.1, help="Journeys a second; else half of what it can do.")]

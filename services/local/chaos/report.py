@@ -197,7 +197,7 @@ def _alone(healed: Sequence[Recovery]) -> list[Figure]:
     """How soon success was back after the kills that nothing else disturbed; without one of them it never was."""
     found = []
     for what, target, ones in _classes([one for one in healed if one.struck.strike.alone]):
-        each = ", ".join(f"{one.struck.strike.kind} {number(one.seconds)} s" for one in ones)
+        each = ", ".join(f"{one.struck.strike} {number(one.seconds)} s" for one in ones)
         worst = max((one.seconds for one in ones), default=math.inf)
         found.append(_seconds(f"success back over 99 % after {what} was killed alone, worst", worst, target, each))
     return found

@@ -85,10 +85,11 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
     """
     plan = Plan(system.state, system.ports)
     strikes = schedule.drawn(options.plan, services=[app.app_id for app in plan.apps], relays=plan.databases)
+    alone = [one for one in strikes if one.alone]
     tell("customers make accounts and products")
     with customers.started(_task(system, options)) as crowd:
         rate = await asyncio.to_thread(crowd.ready)
-        tell(f"{rate:.1f} journeys a second begin; {options.plan.kills} kills, the first of each kind alone")
+        tell(f"{rate:.1f} journeys a second begin; {options.plan.kills} kills, the first {len(alone)} alone")
         striker, samples, began, load = Striker(system), Samples(), time.time(), os.getloadavg()[0]
         watch = Watch(following=Following(options.history), everything_answers=partial(everything_answers, system))
         crowd.begin()
@@ -96,8 +97,8 @@ async def run(system: System, options: Options, tell: Tell) -> Result:
             looking = group.create_task(sampling.look(plan.cluster.url("inventory"), samples))
             await asyncio.sleep(options.quiet)
             async with striker.working():
-                await strike_alone([one for one in strikes if one.alone], striker.do, watch.serves_again, tell)
-                await _strike_at_random([one for one in strikes if not one.alone], striker.do, tell)
+                await strike_alone(alone, striker.do, watch.serves_again, tell)
+                await _strike_at_random(strikes[len(alone) :], striker.do, tell, kills=len(alone))
             await watch.serves_again(time.time())
             quiet_since = time.time()
             await asyncio.sleep(options.quiet)
@@ -151,9 +152,9 @@ async def strike_alone(
             tell(f"    the shop does not serve again after {strike}")
 
 
-async def _strike_at_random(strikes: Iterable[Strike], do: Do, tell: Tell) -> None:
-    """Every strike at its moment, whatever the others are at."""
-    began, kills = time.monotonic(), len(schedule.Victim)
+async def _strike_at_random(strikes: Iterable[Strike], do: Do, tell: Tell, *, kills: int) -> None:
+    """Every strike at its moment, whatever the others are at; so many kills came before."""
+    began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for strike in strikes:
             await asyncio.sleep(max(0.0, began + strike.at - time.monotonic()))

@@ -89,13 +89,16 @@ class Plan:
 
 
 def drawn(plan: Plan, *, services: Sequence[str], relays: Sequence[str]) -> tuple[Strike, ...]:
-    """All strikes: every kind of process is killed once alone, and then comes what is random, in order of time.
+    """All strikes: first those that are alone, and then comes what is random, in order of time.
+
+    Every kind of process is killed alone; where half of the kills are enough for it, every service and every sidecar.
 
     :param services: every service; its sidecar is named after it.
     :param relays: the services with a database, and so with a relay.
     """
     draw = _Draw(plan, services, relays)
-    return (*draw.alone(), *sorted(draw.random(), key=lambda strike: strike.at))
+    alone = draw.alone()
+    return (*alone, *sorted(draw.random(plan.kills - len(alone)), key=lambda strike: strike.at))
 
 
 class _Draw:
@@ -109,12 +112,13 @@ class _Draw:
 
     def alone(self) -> list[Strike]:
         kinds = self._random.sample(list(Victim), len(Victim))[: self._plan.kills]
+        others = (Victim.SERVICE, Victim.SIDECAR) * (len(self._services) - 1)
+        kinds += others[: max(0, self._plan.kills // 2 - len(kinds))]
         return [Strike(at=0, deed=Deed.KILL, kind=kind, names=self._victims(kind), alone=True) for kind in kinds]
 
-    def random(self) -> Iterator[Strike]:
+    def random(self, kills: int) -> Iterator[Strike]:
         at = 0.0
-        more = max(0, self._plan.kills - len(Victim))
-        for kind in self._random.choices(list(_SHARES), list(_SHARES.values()), k=more):
+        for kind in self._random.choices(list(_SHARES), list(_SHARES.values()), k=kills):
             gap = self._plan.every * self._random.uniform(0.5, 1.5)
             if self._random.random() < self._plan.faults:
                 yield self._fault(at + gap * self._random.random())

@@ -175,10 +175,15 @@ def _resume(processes: Iterable[psutil.Process]) -> None:
 
 
 def _owner(system: System, port: int) -> psutil.Process | None:
-    """The process whose end of a connection is this port."""
+    """The process whose end of a connection to PostgreSQL is this port; to elsewhere others may have the same."""
     for running in system.processes.values():
         process = running.process()
         with contextlib.suppress(psutil.Error):
-            if process and any(one.laddr.port == port for one in process.net_connections("tcp")):
+            if process and (port, system.ports.postgres) in _connections(process):
                 return process
     return None
+
+
+def _connections(process: psutil.Process) -> set[tuple[int, int]]:
+    """The ports of both ends of each, its own first."""
+    return {(one.laddr.port, one.raddr.port) for one in process.net_connections("tcp") if one.raddr}

@@ -80,9 +80,11 @@ class Report:
 
     @property
     def not_passed(self) -> list[tuple[Target, Outcome]]:
-        """Where nothing died with one outcome of the payment, although a scout had come by."""
+        """Where nothing died with one outcome of the payment; a sample tells only of what it had planned."""
         died = {(result.case.target, result.case.outcome) for result in self.deaths}
-        return sorted({(result.case.target, result.case.outcome) for result in self.results} - died)
+        planned = {(result.case.target, result.case.outcome) for result in self.results}
+        every = {(target, outcome) for target in self.targets for outcome in Outcome}
+        return sorted((planned if self.options.sample else planned | every) - died)
 
     @property
     def missed(self) -> list[Target]:

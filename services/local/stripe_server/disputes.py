@@ -53,12 +53,17 @@ def open_on(
 
 
 def _within(desk: Desk, charge: StripeObject, asked: int | None) -> int:
-    taken = sum(one["amount"] for one in _about(desk, charge) if one["status"] not in _HARMLESS)
-    left: int = charge["amount_captured"] - charge["amount_refunded"] - taken
+    left = _left(desk, charge)
     if left <= 0 or (asked is not None and asked > left):
         message = f"Only {left} of charge {charge['id']} can be disputed."
         raise refusals.invalid("amount", message, "amount_too_large")
     return left if asked is None else asked
+
+
+def _left(desk: Desk, charge: StripeObject) -> int:
+    taken = sum(one["amount"] for one in _about(desk, charge) if one["status"] not in _HARMLESS)
+    left: int = charge["amount_captured"] - charge["amount_refunded"] - taken
+    return left
 
 
 def _about(desk: Desk, charge: StripeObject) -> list[StripeObject]:
@@ -156,7 +161,7 @@ def decide(desk: Desk, dispute: StripeObject) -> None:
 
 
 def strike(desk: Desk, charge: StripeObject) -> None:
-    """The time has come: the holder of a card that disputes complains, unless the money is back already."""
+    """The time has come: the holder of a card that disputes complains, unless no money is left to dispute."""
     fate = charges.card_of(charge).dispute
-    if fate is not None and charge["amount_refunded"] < charge["amount_captured"]:
+    if fate is not None and _left(desk, charge) > 0:
         open_on(desk, charge, reason=fate.reason, inquiry=fate.inquiry)

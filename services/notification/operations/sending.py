@@ -2,9 +2,11 @@
 
 One e-mail at a time: Dapr's SMTP binding (1.18, bindings/smtp/smtp.go) keeps the recipient of a request in a struct
 that all requests share, so two at once could swap their letters. After a failure nothing is sent until the sidecar has
-answered and a rest has passed, because a request that timed out may still be waiting there.
+answered and a rest has passed, because a request that timed out may still be waiting there. A sender that is stopped
+writes down what has left before it ends, or all of it would leave again.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -35,18 +37,43 @@ class Sender:
     def __init__(self) -> None:
         """Trusting the sidecar."""
         self._is_in_doubt = False
+        self._is_stopping = False
 
     async def step(self, runtime: Runtime) -> bool:
         """Send a batch; answers whether there may be more."""
         if self._is_in_doubt:
             self._is_in_doubt = not await runtime.sidecar.is_ready()
             return False
+        batch = asyncio.create_task(self._batch(runtime))
+        try:
+            return await asyncio.shield(batch)
+        except asyncio.CancelledError:
+            self._is_stopping = True
+            await asyncio.wait([batch])
+            raise
+
+    async def _batch(self, runtime: Runtime) -> bool:
         due = await _claim(runtime.database, runtime.clock())
-        sent = await _send(runtime.sidecar, due)
+        tried, sent = await self._send(runtime.sidecar, due)
         if due:
-            await _record(runtime.database, due, sent, runtime.clock())
-        self._is_in_doubt = sent < len(due)
+            await _record(runtime.database, due, tried, sent, runtime.clock())
+        self._is_in_doubt = sent < tried
         return len(due) == BATCH and not self._is_in_doubt
+
+    async def _send(self, sidecar: Sidecar, due: Sequence[Message]) -> tuple[int, int]:
+        """How many were tried and how many were sent, from the first on, until one failed or the sender is stopped."""
+        for sent, message in enumerate(due):
+            if self._is_stopping:
+                return sent, sent
+            failpoint("message.claimed.before_handed_over")
+            headers = {"emailTo": message.address, "subject": message.subject}
+            try:
+                await sidecar.invoke_binding(BINDING, "create", message.html, headers)
+            except SidecarAway:
+                log.warning("message.failed", id=str(message.id), attempts=message.attempts)
+                return sent + 1, sent
+            failpoint("message.handed_over.before_marked_sent")
+        return len(due), len(due)
 
 
 async def empty_old_letters(runtime: Runtime) -> bool:
@@ -64,27 +91,14 @@ async def _claim(database: Database, now: datetime) -> list[Message]:
         return await store.claim_due(session, now=now, again_at=now + CLAIMED_FOR, limit=BATCH)
 
 
-async def _send(sidecar: Sidecar, due: Sequence[Message]) -> int:
-    """How many of them were sent, from the first on, until one failed."""
-    for sent, message in enumerate(due):
-        failpoint("message.claimed.before_handed_over")
-        headers = {"emailTo": message.address, "subject": message.subject}
-        try:
-            await sidecar.invoke_binding(BINDING, "create", message.html, headers)
-        except SidecarAway:
-            log.warning("message.failed", id=str(message.id), attempts=message.attempts)
-            return sent
-        failpoint("message.handed_over.before_marked_sent")
-    return len(due)
-
-
-async def _record(database: Database, due: Sequence[Message], sent: int, now: datetime) -> None:
+async def _record(database: Database, due: Sequence[Message], tried: int, sent: int, now: datetime) -> None:
     async with database.begin() as session:
         first = await store.mark_sent(session, [message.id for message in due[:sent]], now=now)
         outbox.add(session, *(_fact(message, now) for message in due[:sent] if message.id in first))
-        if sent < len(due):
+        if sent < tried:
             await store.mark_failed(session, due[sent], now=now)
-            await store.unclaim(session, [message.id for message in due[sent + 1 :]], now=now)
+        if tried < len(due):
+            await store.unclaim(session, [message.id for message in due[tried:]], now=now)
 
 
 def _fact(message: Message, at: datetime) -> NotificationSent:

@@ -200,6 +200,13 @@ async def test_a_dead_letter_without_json_is_kept_as_it_came(inventory: Inventor
     assert parked["letter"]["data"] == "ff"
 
 
+async def test_a_dead_letter_is_kept_however_deep_it_is_nested(inventory: Inventory) -> None:
+    for depth in range(880, 980):
+        data = b"[" * depth + b"]" * depth
+        told = await inventory.deliver(opening((uuid4(), 5)), pubsub_name="dead-letters", data=data, id=str(depth))
+        assert told == "SUCCESS", depth
+
+
 async def test_a_call_that_has_begun_is_finished_before_the_service_stops(world: World) -> None:
     settings = SETTINGS.model_copy(update={"app_port": free_port()})
     lamp, target = UUID(int=7), f"127.0.0.1:{settings.app_port}"

@@ -1,6 +1,9 @@
 """E-mails leave at least once, one after the other."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+
+import pytest
 
 from services.contracts.events import OrderPaid, OrderPlaced
 from services.notification import app
@@ -124,6 +127,27 @@ async def test_a_letter_that_two_senders_have_sent_is_told_once(client: Client, 
 
     assert len(sidecar.mails) == 2
     assert len(await client.facts()) == 1
+
+
+async def test_a_sender_that_is_stopped_has_what_has_left_written_down_and_leaves_the_rest(
+    client: Client, sender: Sender
+) -> None:
+    async def stop() -> None:
+        stepping.cancel()
+        await asyncio.sleep(0.01)
+
+    await client.deliver(registered())
+    await client.deliver(order_event(OrderPlaced))
+    client.runtime.sidecar = sidecar = SlowSidecar(stop)
+
+    stepping = asyncio.create_task(sender.step(client.runtime))
+    with pytest.raises(asyncio.CancelledError):
+        await stepping
+
+    assert await states(client) == {"welcome": ("sent", 1), "order-placed": ("pending", 0)}
+    assert [fact["data"]["template"] for fact in await client.facts()] == ["welcome"]
+    await Sender().step(client.runtime)
+    assert [mail.metadata["subject"] for mail in sidecar.mails] == ["Welcome to Sidecart", "Order placed: 3F2A9C1B"]
 
 
 async def test_the_service_sends_by_a_timer(world: World) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from services.contracts.events import UserRegistered
+from services.local.events import letters
 from services.shared.dead_letters import dispatch_one
+from services.shared.errors import TooEarly
 from tests.service.doors import Client, Clock, Serve
 from tests.service.shared.toy import Switch, create, door, user
 
@@ -63,6 +65,40 @@ async def test_it_is_tried_with_growing_delays_and_dead_after_a_day(serve: Serve
         assert not await dispatch_one(client.runtime, door())
 
 
+async def test_a_day_in_which_nobody_could_try_it_does_not_kill_a_letter(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        clock.advance(hours=60)
+        Switch.failure = TooEarly()
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == [("parked", 1)]
+
+        Switch.failure = None
+        clock.advance(seconds=2)
+        assert await dispatch_one(client.runtime, door())
+
+        assert await parked(client) == []
+
+
+async def test_a_letter_that_is_replayed_while_it_is_tried_is_tried_again(serve: Serve, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        await park(client)
+        await client.rows("UPDATE parked_letter SET attempts = 34")
+        clock.advance(hours=24)
+        busy = door()
+
+        @busy.on(UserRegistered)
+        async def ask_for_a_replay(*_: object) -> None:
+            letters.replay({"toy": client.runtime.database.url}, None)
+            raise TooEarly
+
+        await dispatch_one(client.runtime, busy)
+
+        assert await parked(client) == [("parked", 0)]
+        assert await dispatch_one(client.runtime, door())
+        assert await parked(client) == []
+
+
 UNPARSABLE = {
     "half a document": b"{",
     "not an event": b'{"id": "none", "type": "user.registered", "data": 3}',
@@ -85,6 +121,13 @@ async def test_a_letter_that_cannot_be_parsed_is_kept_and_dead_at_once(
         await dispatch_one(client.runtime, door())
 
         assert await parked(client) == [("dead", 1)]
+
+
+async def test_a_letter_is_kept_however_deep_it_is_nested(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        for depth in range(880, 980):
+            content = b'{"type": "a", "data": ' + b"[" * depth + b"]" * depth + b"}"
+            assert (await client.post("/dead-letters", content=content)).status_code == 200, depth
 
 
 async def test_a_letter_whose_dispatching_kills_the_process_does_not_block_the_others(

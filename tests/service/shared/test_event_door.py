@@ -88,6 +88,14 @@ async def test_events_for_others_and_fields_of_newer_producers_are_tolerated(ser
         assert await seen(client) == [1]
 
 
+@pytest.mark.parametrize("kind", [b'"\\ud800"', b"[1]"])
+async def test_an_event_of_an_unspeakable_type_leaves_the_metrics_readable(serve: Serve, kind: bytes) -> None:
+    async with serve("toy", create) as client:
+        await client.post("/events/users", content=b'{"type": %b, "data": {}}' % kind)
+
+        assert (await client.get("/metrics")).status_code == 200
+
+
 async def test_what_is_not_acceptable_any_more_is_done(serve: Serve) -> None:
     async with serve("toy", create) as client:
         declared = OpeningStockDeclared(version=1, at=datetime.now(UTC), declaration_id=uuid4(), levels=())

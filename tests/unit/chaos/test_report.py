@@ -128,14 +128,14 @@ def test_a_payment_that_is_still_pending_is_not_acknowledged() -> None:
     assert not report.made(result(attempts=pending)).is_clean
 
 
-def test_the_worst_of_each_class_decides_and_every_kind_stands_beside_it() -> None:
+def test_the_worst_of_each_class_decides_and_every_kill_stands_beside_it() -> None:
     done = [*DONE[:2], struck(36, kind=Victim.SIDECAR, alone=True)]
 
     told = {figure.name: figure for figure in report.made(result(done=done)).decisive}
 
     assert told[ANY_KILL].reached == pytest.approx(2)
     assert told[ANY_KILL].most == 15
-    assert told[ANY_KILL].ratio == "service 2 s, sidecar 0 s"
+    assert told[ANY_KILL].ratio == "service: order 2 s, sidecar: order 0 s"
     assert (told[STORE_KILL].reached, told[STORE_KILL].most) == (0, 30)
 
 
@@ -190,13 +190,13 @@ def test_a_report_is_for_people_for_programs_and_for_the_record(tmp_path: Path) 
     assert "- command: ./sidecart chaos --kills 3 --seed 7 --every 9 --faults 0.5\n" in record.read_text()
     assert "- machine load: 0.5 before the customers came, 3.0 after them\n" in record.read_text()
     assert "| units oversold | ≤ 0 units | 0 units | met |  |\n" in record.read_text()
-    assert f"| {STORE_KILL} | ≤ 30 s | 0 s | met | postgres 0 s |\n" in record.read_text()
+    assert f"| {STORE_KILL} | ≤ 30 s | 0 s | met | postgres: order 0 s |\n" in record.read_text()
 
 
 def test_what_never_came_back_is_missed_in_the_record_and_nothing_in_json() -> None:
     told = report.made(result(attempts=[*stream((20, 30)), paid(5), paid(51)]))
 
-    assert f"| {ANY_KILL} | ≤ 15 s | inf s | **missed** | service inf s |\n" in told.markdown()
+    assert f"| {ANY_KILL} | ≤ 15 s | inf s | **missed** | service: order inf s |\n" in told.markdown()
     assert "Infinity" not in json.dumps(told.as_json())
 
 

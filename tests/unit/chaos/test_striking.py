@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from services.local.plan import unmoved_ports
 from services.local.ports import free_offset
 from services.local.state import Kind, Phase, Record, Running, State, birth
 from services.local.system import System
+from services.local.topology import Ports
 from tests.conditions import eventually
 
 SLEEPS = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -227,14 +229,37 @@ async def test_a_provider_that_is_away_is_not_struck(state: State) -> None:
     assert striker.done == []
 
 
-def test_the_owner_of_a_connection_is_found_by_its_port(state: State) -> None:
-    code = "import socket,time,sys; s=socket.socket(); s.bind(('127.0.0.1',0)); s.listen();"
-    code += "print(s.getsockname()[1], flush=True); time.sleep(60)"
-    with psutil.Popen((sys.executable, "-c", code), stdout=subprocess.PIPE, text=True) as holder, sleeping() as other:
-        port = int(holder.stdout.readline())
-        system = recorded(state, {"order": other, "payment": holder})
+CONNECTED = """
+import socket, sys, time
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+s.bind(("127.0.0.1", int(sys.argv[1])))
+s.connect(("127.0.0.1", int(sys.argv[2])))
+print(s.getsockname()[1], flush=True)
+time.sleep(60)
+"""
 
-        owners = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
-        os.kill(holder.pid, signal.SIGKILL)
 
+@contextmanager
+def connected(to: int, *, port: int = 0) -> Iterator[tuple[psutil.Popen, int]]:
+    """A process with a connection, and the port of its end of it."""
+    with psutil.Popen(
+        (sys.executable, "-c", CONNECTED, str(port), str(to)), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_the_owner_of_a_connection_to_postgres_is_found_by_its_port_whoever_else_has_it_elsewhere(state: State) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as postgres, socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        postgres_port, other_port = (one.getsockname()[1] for one in (postgres, elsewhere))
+        with connected(postgres_port) as (holder, port), connected(other_port, port=port) as (other, same):
+            offset = postgres_port - Ports().postgres
+            system = recorded(state, {"order": other, "payment": holder}, offset=offset)
+
+            owners = [striking._owner(system, one) for one in (port, 1)]  # noqa: SLF001 - found by a port, not by a lock
+
+    assert same == port
     assert [owner and owner.pid for owner in owners] == [holder.pid, None]

@@ -75,17 +75,24 @@ def report(*results: Result, targets: Sequence[Target] = (PLACED,), sample: int 
 def test_a_point_that_nobody_came_by_with_one_outcome_is_told() -> None:
     came, stayed_away = result(PLACED, Outcome.SUCCEEDS), result(PLACED, Outcome.TIMES_OUT, has_died=False)
 
-    swept = report(came, stayed_away)
+    swept = report(came, stayed_away, sample=2)
 
     assert swept.has_converged
     assert swept.not_passed == [(PLACED, Outcome.TIMES_OUT)]
     assert json.loads(swept.as_json())["not_passed"] == [vars(PLACED) | {"outcome": "times_out"}]
 
 
+def test_a_point_that_not_even_a_scout_came_by_with_one_outcome_is_told_by_the_whole_sweep() -> None:
+    swept = report(result(PLACED, Outcome.SUCCEEDS), result(PLACED, Outcome.TIMES_OUT))
+
+    assert swept.has_converged
+    assert swept.not_passed == [(PLACED, Outcome.DECLINED)]
+
+
 def test_a_point_that_was_died_at_elsewhere_in_the_journeys_was_passed() -> None:
     stayed_away, came = result(PLACED, Outcome.SUCCEEDS, has_died=False), result(PLACED, Outcome.SUCCEEDS)
 
-    assert report(stayed_away, came).not_passed == []
+    assert report(stayed_away, came, sample=1).not_passed == []
 
 
 def test_a_point_that_was_died_at_with_no_outcome_fails_the_whole_sweep() -> None:

@@ -1,11 +1,20 @@
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
 import stripe
 
-from tests.unit.stripe_server.conftest import StandIn
+from tests.unit.stripe_server.conftest import StandIn, running
 from tests.unit.stripe_server.hooks import Shop, wait_for
+
+
+@pytest.fixture
+def slow(tmp_path: Path, shop: Shop) -> Iterator[StandIn]:
+    """A stand-in in which nothing happens by itself before a test is done with its own deeds."""
+    with running(tmp_path, shop, change_after=600) as started:
+        yield started
 
 
 def test_a_disputed_charge_loses_its_money_and_a_fee_at_once(stand_in: StandIn, shop: Shop) -> None:
@@ -169,15 +178,15 @@ def test_evidence_that_persuades_nobody_stays_under_review_until_somebody_decide
     assert stand_in.decide(dispute, "lost")["status"] == "lost"
 
 
-def test_a_dispute_that_was_decided_by_hand_is_not_decided_again(stand_in: StandIn, shop: Shop) -> None:
-    dispute = stand_in.dispute(payment_intent=stand_in.paid().id)
-    stand_in.client.v1.disputes.update(dispute["id"], params={"evidence": {"uncategorized_text": "winning_evidence"}})
-    stand_in.decide(dispute, "lost")
+def test_a_dispute_that_was_decided_by_hand_is_not_decided_again(slow: StandIn, shop: Shop) -> None:
+    dispute = slow.dispute(payment_intent=slow.paid().id)
+    slow.client.v1.disputes.update(dispute["id"], params={"evidence": {"uncategorized_text": "winning_evidence"}})
+    slow.decide(dispute, "lost")
 
     wait_for(lambda: "charge.dispute.closed" in shop.types)
-    stand_in.advance(3_600)
+    slow.advance(3_600)
 
-    assert stand_in.client.v1.disputes.retrieve(dispute["id"]).status == "lost"
+    assert slow.client.v1.disputes.retrieve(dispute["id"]).status == "lost"
 
 
 def test_metadata_alone_can_be_added_to_a_closed_dispute(stand_in: StandIn) -> None:
@@ -194,10 +203,18 @@ def test_a_shop_can_accept_that_it_has_lost(stand_in: StandIn) -> None:
     assert stand_in.client.v1.disputes.close(dispute["id"]).status == "lost"
 
 
-def test_a_card_that_disputes_does_not_when_it_has_its_money_back(stand_in: StandIn) -> None:
-    paid = stand_in.paid(card="pm_card_createDispute")
-    stand_in.refunds.create(params={"payment_intent": paid.id})
+def test_a_card_that_disputes_does_not_when_it_has_its_money_back(slow: StandIn) -> None:
+    paid = slow.paid(card="pm_card_createDispute")
+    slow.refunds.create(params={"payment_intent": paid.id})
 
-    stand_in.advance(3_600)
+    slow.advance(3_600)
 
-    assert stand_in.client.v1.disputes.list().data == []
+    assert slow.client.v1.disputes.list().data == []
+
+
+def test_a_card_that_disputes_does_not_when_all_its_money_is_disputed_already(slow: StandIn) -> None:
+    dispute = slow.dispute(payment_intent=slow.paid(card="pm_card_createDispute").id)
+
+    slow.advance(3_600)
+
+    assert [one.id for one in slow.client.v1.disputes.list().data] == [dispute["id"]]

@@ -3,7 +3,9 @@
 import asyncio
 import io
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +17,11 @@ from typer.testing import CliRunner, Result
 
 from services.local import processes
 from services.local.audit import Finding, Report, showing, until_clean
+from services.local.audit.replay import NotAtRest, Replay, Replayed
 from services.local.cli import app
 from services.local.plan import Plan
 from services.local.ports import free_offset
-from services.local.state import ELSEWHERE, Phase, Record, State
+from services.local.state import ELSEWHERE, Phase, Record, State, birth
 from services.local.stripe_server.records import Records
 from services.local.topology import Ports
 from services.shared.migrate import upgrade
@@ -107,6 +110,53 @@ def test_a_system_without_its_providers_records_is_not_audited(stopped: Plan) ->
 
     assert result.exit_code == 3
     assert "records are missing" in result.output
+
+
+def test_a_system_that_is_being_started_is_not_audited(stopped: Plan) -> None:
+    with stopped.state.locked():
+        result = command(stopped.state.root)
+
+    assert result.exit_code == 3
+    assert "already runs" in result.output
+
+
+@contextmanager
+def seeming_to_run(state: State) -> Iterator[None]:
+    last = state.read()
+    assert last is not None
+    state.write(replace(last, supervisor=os.getpid(), started=birth(os.getpid()), phase=Phase.HEALTHY))
+    yield
+    state.write(last)
+
+
+def test_a_running_system_whose_databases_are_away_is_neither_clean_nor_wrong(stopped: Plan) -> None:
+    with seeming_to_run(stopped.state):
+        result = command(stopped.state.root, "--json")
+
+    assert result.exit_code == 3
+    assert "connection" in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_was_found_is_told_even_when_the_system_does_not_come_to_rest_for_a_replay(
+    stopped: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results: list[Result] = []
+
+    async def never(_: Replay, *, within: float) -> Replayed:
+        raise NotAtRest(within)
+
+    def replay() -> None:
+        with psycopg.connect(stopped.cluster.url("inventory")) as connection:
+            connection.execute("INSERT INTO stock_level VALUES (gen_random_uuid(), 7, 0, 1)")
+        with seeming_to_run(stopped.state):
+            results.append(command(stopped.state.root, "--replay"))
+
+    monkeypatch.setattr(Replay, "run", never)
+    asyncio.run(_with_postgres(stopped, replay))
+
+    assert results[0].exit_code == 1
+    assert "level-unaccounted" in results[0].output
 
 
 async def test_polling_ends_when_all_is_well(case: Case) -> None:
