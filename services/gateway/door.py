@@ -1,5 +1,6 @@
 """The door of the API: everything under `/api` is found, counted, checked and forwarded here, without FastAPI."""
 
+from contextlib import nullcontext
 from typing import TypeVar
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -70,8 +71,9 @@ class ApiDoor:
         self, found: Route | Refusal, scope: Scope, receive: Receive, send: Send, runtime: Runtime
     ) -> None:
         """What is wrong with a call is said once it has been counted."""
-        holder = await _holder(scope, runtime.keys)
-        standing = await _count(runtime.part(Rates), found, holder, _client(scope))
+        with self._limits.of(found).coming() if isinstance(found, Route) else nullcontext():
+            holder = await _holder(scope, runtime.keys)
+            standing = await _count(runtime.part(Rates), found, holder, _client(scope))
         try:
             _given(standing.refusal)
             response = await self._serve(_given(found), holder, scope, receive, runtime)

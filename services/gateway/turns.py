@@ -12,8 +12,8 @@ import math
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from services.gateway.routes import Route
 from services.shared.errors import Unavailable
@@ -72,6 +72,7 @@ class Turns:
         self._limit = float(min(first, most))
         self._longest, self._clock = longest, clock
         self._running = 0
+        self._coming = 0
         self._usual = 0.0
         self._lowered_at = -math.inf
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -84,11 +85,21 @@ class Turns:
     @property
     def is_hopeless(self) -> bool:
         """Whether whoever came now would wait too long: those before them, times what each of them keeps a turn."""
-        return not self._has_room and len(self._waiting) * self._usual > _WORTH_WAITING * self._limit
+        before = self._running + self._coming + len(self._waiting) - self.limit
+        return before >= 0 and before * self._usual > _WORTH_WAITING * self._limit
 
     @property
     def _has_room(self) -> bool:
         return self._running < self.limit
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Whoever is going to take a turn counts among those who wait: many may come before the first of them does."""
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

@@ -146,6 +146,18 @@ async def test_whoever_would_wait_too_long_is_known_at_once(clock: Clock) -> Non
         await caller.ends()
 
 
+async def test_those_who_are_on_their_way_to_a_turn_are_before_whoever_comes_now(clock: Clock) -> None:
+    service = Turns(late=LATE, most=1, clock=clock)
+    await serve(service, clock, at_once=1, seconds=LATE, rounds=100)
+
+    with service.coming(), service.coming():
+        one_waits = service.is_hopeless
+        with service.coming():
+            two_wait = service.is_hopeless
+
+    assert (one_waits, two_wait, service.is_hopeless) == (False, True, False)
+
+
 async def test_many_may_wait_for_what_is_quick(clock: Clock) -> None:
     service = Turns(late=LATE, most=1, clock=clock)
     await serve(service, clock, at_once=1, seconds=0.005, rounds=100)
