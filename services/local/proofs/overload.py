@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from services.local import audit
 from services.local.chaos import history
 from services.local.chaos.history import Attempt
-from services.local.customer import place
+from services.local.customer import meter, place
 from services.local.proofs import goodput, rush
 from services.local.proofs.goodput import Figures, Idle, Phase
 from services.local.proofs.verdict import Verdict
@@ -113,17 +113,25 @@ async def prove(system: System, options: Options, tell: Tell) -> Result:
     phases: dict[str, Phase] = {}
     tell("customers make accounts")
     async with _rushing(task) as lines:
+        before = _spent(system)
         async for line in lines:
-            phase = Phase(**json.loads(line))
+            phase, now = Phase(**json.loads(line)), _spent(system)
             phases[phase.name] = phase
-            tell(_told(phase, goodput.figures(phase, history.read(file))))
+            tell(_told(phase, goodput.figures(phase, history.read(file)), spent=now - before))
+            before = now
     tell("everything settles")
     audited = await audit.until_clean(audit.sources_of(system, histories=[file]), within=_SETTLES_WITHIN)
     return result(phases, history.read(file), findings=len(audited.findings))
 
 
-def _told(phase: Phase, got: Figures) -> str:
-    return f"{phase.name}: {got.goodput:.1f} of {got.rate:.1f} orders a second"
+def _spent(system: System) -> float:
+    """CPU seconds of the system so far: less of them in a phase means that somebody else had the processors."""
+    record = system.state.read()
+    return meter.cpu_seconds(meter.processes(record)) if record else 0.0
+
+
+def _told(phase: Phase, got: Figures, *, spent: float) -> str:
+    return f"{phase.name}: {got.goodput:.1f} of {got.rate:.1f} orders a second, {spent:.1f} s of CPU"
 
 
 @asynccontextmanager
