@@ -1,5 +1,6 @@
 """The door of the API: everything under `/api` is found, counted, checked and forwarded here, without FastAPI."""
 
+from contextlib import nullcontext
 from typing import TypeVar
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -8,9 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.forwarding import address_of, forward, passed_on
 from services.gateway.rates import ADDRESS, FAILED_LOGIN, Rates, Standing, item_of, key_of, network
-from services.gateway.routes import Counted, Route, Table
+from services.gateway.routes import ROUTES, Counted, Route, Table
+from services.gateway.turns import Limits, Overloaded
 from services.shared.bodies import demand_storable, read_whole
-from services.shared.errors import Refusal, Unauthenticated, Unavailable, answer
+from services.shared.errors import Refusal, Unauthenticated, answer
 from services.shared.identity import KeyRing, Principal
 from services.shared.runtime import Runtime
 
@@ -29,10 +31,6 @@ class HeadersTooLarge(Refusal):
     slug = "headers-too-large"
 
 
-class Overloaded(Unavailable):
-    """More requests arrive than can be served at the moment; try again."""
-
-
 class ApiDoor:
     """ASGI middleware: forwards what is under `/api`; counts everything but probes; passes the rest on."""
 
@@ -40,6 +38,7 @@ class ApiDoor:
         """Wrap the application that serves the pages beside the API."""
         self._app = app
         self._table = Table()
+        self._limits = Limits(ROUTES, most=most_in_flight)
         self._free = most_in_flight
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,10 +55,25 @@ class ApiDoor:
         await page(scope, receive, _telling(standing, send))
 
     async def _call(self, scope: Scope, receive: Receive, send: Send, runtime: Runtime) -> None:
-        """A call of the API. What is wrong with it is said once it has been counted."""
+        """A call of the API. What comes too much is sent away before it costs anything."""
         found = self._find(scope)
-        holder = await _holder(scope, runtime.keys)
-        standing = await _count(runtime.part(Rates), found, holder, _client(scope))
+        if isinstance(found, Route) and (self._free <= 0 or self._limits.of(found).is_hopeless):
+            standing = await _count_here(runtime.part(Rates), found, _client(scope))
+            await answer(Overloaded())(scope, receive, _telling(standing, send))
+            return
+        self._free -= 1
+        try:
+            await self._answer(found, scope, receive, send, runtime)
+        finally:
+            self._free += 1
+
+    async def _answer(
+        self, found: Route | Refusal, scope: Scope, receive: Receive, send: Send, runtime: Runtime
+    ) -> None:
+        """What is wrong with a call is said once it has been counted."""
+        with self._limits.of(found).coming() if isinstance(found, Route) else nullcontext():
+            holder = await _holder(scope, runtime.keys)
+            standing = await _count(runtime.part(Rates), found, holder, _client(scope))
         try:
             _given(standing.refusal)
             response = await self._serve(_given(found), holder, scope, receive, runtime)
@@ -82,14 +96,9 @@ class ApiDoor:
             raise Unauthenticated
         _demand_modest(scope)
         demand_storable(scope)
-        if self._free <= 0:
-            raise Overloaded
-        self._free -= 1
-        try:
-            body = await read_whole(scope, receive, limit=route.body_limit, seconds=_BODY_SECONDS)
+        body = await read_whole(scope, receive, limit=route.body_limit, seconds=_BODY_SECONDS)
+        async with self._limits.of(route).turn():  # not before: a body that trickles in would keep others from theirs
             return await _forward(route, scope, body, runtime)
-        finally:
-            self._free += 1
 
 
 async def _forward(route: Route, scope: Scope, body: bytes, runtime: Runtime) -> Response:
@@ -125,6 +134,12 @@ async def _count(rates: Rates, found: Route | Refusal, holder: Principal | Refus
     principal = holder if isinstance(holder, Principal) else None
     item = item_of(found if isinstance(found, Route) else None, principal)
     return await rates.count(item, key_of(item, principal, address))
+
+
+async def _count_here(rates: Rates, route: Route, address: str) -> Standing:
+    """Count a call that is sent away: against its address, because whose token it brings is not looked at."""
+    item = item_of(route, None)
+    return await rates.count_here(item, key_of(item, None, address))
 
 
 def _given(found: Given | Refusal) -> Given:

@@ -13,4 +13,4 @@ class GatewaySettings(Settings):
     sidecart_trusted_proxies: str = ""
     """Addresses or networks, separated by commas, whose `X-Forwarded-*` is believed; by default nobody's is."""
     sidecart_most_in_flight: int = Field(default=512, gt=0)
-    """Requests that may be forwarded at the same time; the next is sent away, so that none waits for ever."""
+    """Requests that may be inside at the same time; the next is sent away. What a service is given is less: `turns`."""

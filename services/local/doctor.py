@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 from rich.console import Console
 
-from services.local import plan, ports, postgres, redis, runtime, topology
+from services.local import plan, ports, postgres_wheel, redis, runtime, topology
 from services.local.refusals import Refusal
 from services.local.state import State
 
@@ -85,7 +85,7 @@ def _usual_ports() -> Finding:
 LOOKS: tuple[Callable[[], Finding], ...] = (
     _python,
     _dapr,
-    lambda: found("PostgreSQL", postgres.installed),
+    lambda: found("PostgreSQL", postgres_wheel.installed),
     lambda: found("Redis", redis.program),
     lambda: room("Memory", free=psutil.virtual_memory().available, wanted=3 * _GIB),
     lambda: room("Disk", free=shutil.disk_usage(topology.ROOT).free, wanted=4 * _GIB),

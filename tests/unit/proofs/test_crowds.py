@@ -8,13 +8,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.local.proofs import crowds, flash_sale, lost_answers, restore
+from services.local.proofs import crowds, flash_sale, lost_answers, overload, restore
 from services.local.proofs.crowds import Crowds, Tell
 from services.local.proofs.flash_sale import Round
 from services.local.proofs.projections import Rebuilt
 from services.local.proofs.restore import Orders
 from services.local.state import State
 from services.local.system import System
+from tests.unit.proofs.test_overload import PROVEN
 
 SALE = flash_sale.Options(rounds=2, buyers=10, units=3)
 EXACT = Round(sold=3, refused=7, unclear=0, level=(3, 3, 3, 3), seconds=2.0)
@@ -85,6 +86,7 @@ class Stage:
     sale: flash_sale.Result = field(default_factory=lambda: sale(EXACT, EXACT))
     answers: lost_answers.Result = RESOLVED
     restored: restore.Result = RESTORED
+    pressed: overload.Result = PROVEN
     asked: list[object] = field(default_factory=list)
 
     @contextmanager
@@ -104,9 +106,14 @@ class Stage:
         self.asked.append(options)
         return self.restored
 
+    async def press(self, _: System, options: overload.Options, __: Tell) -> overload.Result:
+        self.asked.append(options)
+        return self.pressed
+
     def run(self, *arguments: str) -> int:
         app = typer.Typer()
-        crowds.register(app, Crowds(start=self.start, sell=self.sell, lose=self.lose, drill=self.drill))
+        proofs = Crowds(start=self.start, sell=self.sell, lose=self.lose, press=self.press, drill=self.drill)
+        crowds.register(app, proofs)
         return CliRunner().invoke(app, arguments).exit_code
 
 
@@ -120,21 +127,23 @@ def test_the_commands_take_their_sizes_and_succeed_when_the_figures_are_reached(
         stage.run("flash-sale", "--rounds", "2", "--buyers", "10", "--units", "3"),
         stage.run("lost-answers", "--payments", "10", "--share", "0.5", "--seed", "4"),
         stage.run("restore", "--journeys", "20", "--seed", "5"),
+        stage.run("overload", "--seconds", "12", "--seed", "5"),
     ]
 
-    assert codes == [0, 0, 0]
+    assert codes == [0, 0, 0, 0]
     assert stage.asked == [
         SALE,
         lost_answers.Options(payments=10, share=0.5, seed=4),
         restore.Options(journeys=20, seed=5),
+        overload.Options(seconds=12, seed=5),
     ]
     assert not stage.system.is_kept
 
 
-@pytest.mark.parametrize("command", ["flash-sale", "lost-answers", "restore"])
+@pytest.mark.parametrize("command", ["flash-sale", "lost-answers", "overload", "restore"])
 def test_a_figure_that_is_missed_fails_the_command_and_keeps_the_system(stage: Stage, command: str) -> None:
-    stage.sale, stage.answers = sale(EXACT), replace(RESOLVED, unresolved=1)
-    stage.sale, stage.restored = replace(stage.sale, findings=1), replace(RESTORED, findings=1)
+    stage.sale, stage.answers = replace(sale(EXACT), findings=1), replace(RESOLVED, unresolved=1)
+    stage.restored, stage.pressed = replace(RESTORED, findings=1), replace(PROVEN, findings=1)
 
     assert stage.run(command) == 1
     assert stage.system.is_kept
