@@ -23,6 +23,7 @@ CREATE TABLE operation (
     principal TEXT,
     key TEXT,
     lines TEXT,
+    due_id TEXT,
     order_id TEXT,
     refund_id TEXT,
     amount INTEGER,
@@ -30,8 +31,8 @@ CREATE TABLE operation (
 )
 """
 _INVOKE = """
-INSERT OR IGNORE INTO operation (id, f, principal, key, lines, order_id, amount)
-VALUES (:id, :f, :user_id, :key, :lines, :order_id, :amount_minor)
+INSERT OR IGNORE INTO operation (id, f, principal, key, lines, due_id, order_id, amount)
+VALUES (:id, :f, :user_id, :key, :lines, :due_id, :order_id, :amount_minor)
 """
 _END = """
 UPDATE operation SET outcome = :type, order_id = coalesce(:order_id, order_id), refund_id = :refund_id, status = :status
@@ -58,12 +59,13 @@ def gathered(histories: Iterable[Path]) -> sqlite3.Connection:
 def _keep(database: sqlite3.Connection, entry: Mapping[str, Any]) -> None:
     value = entry["value"]
     told = {name: value.get(name) for name in _TOLD}
-    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], "lines": None, **told}
+    operation = {"id": entry["id"], "f": entry["f"], "type": entry["type"], "lines": None, "due_id": None, **told}
     if entry["type"] != "invoke":
         database.execute(_END, operation)
         return
     if entry["f"] == "place":
-        operation |= {"order_id": _order_id(value), "lines": _lines(value["items"])}
+        due_id = _order_id(value)
+        operation |= {"due_id": due_id, "order_id": due_id, "lines": _lines(value["items"])}
     database.execute(_INVOKE, operation)
 
 
@@ -82,6 +84,10 @@ def _lines(items: Iterable[Mapping[str, Any]]) -> str:
 KEY_GAVE_TWO_ORDERS = """
 SELECT key AS subject, principal, group_concat(DISTINCT order_id) AS orders FROM operation
 WHERE f = 'place' AND outcome = 'ok' GROUP BY principal, key HAVING count(DISTINCT order_id) > 1
+"""
+KEY_GAVE_ANOTHER_ORDER = """
+SELECT key AS subject, principal, due_id AS due, order_id AS given FROM operation
+WHERE f = 'place' AND outcome = 'ok' AND order_id <> due_id
 """
 KEY_TOOK_TWO_BODIES = """
 SELECT key AS subject, principal, group_concat(DISTINCT lines) AS lines FROM operation
@@ -166,6 +172,7 @@ def _refund_lost(found: Found, _: Times) -> Told | None:
 
 ROWS = (
     Rows(invariant="I2", name="key-gave-two-orders", service=HISTORY, finds=KEY_GAVE_TWO_ORDERS),
+    Rows(invariant="I2", name="key-gave-another-order", service=HISTORY, finds=KEY_GAVE_ANOTHER_ORDER),
     Rows(invariant="I2", name="key-took-two-bodies", service=HISTORY, finds=KEY_TOOK_TWO_BODIES),
     Rows(invariant="I2", name="order-given-twice", service=HISTORY, finds=ORDER_WAS_GIVEN_TWICE),
 )

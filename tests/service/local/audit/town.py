@@ -41,6 +41,8 @@ from tests.service.user.conftest import PASSWORD, SECRETS
 
 SERVICES = ("user", "product", "inventory", "order", "payment", "notification")
 HOME = {"name": "Ada", "line1": "1 Road", "city": "Berlin", "postal_code": "10115", "country": "DE"}
+KEY = "a-key"
+"""Of the order that is pending."""
 PRICES = {"lamp": "20.00", "rug": "7.00"}
 DOORS = {
     "inventory": inventory.door,
@@ -131,10 +133,11 @@ class Town:
         self.ids[name] = UUID(made["id"])
         await self.carry()
 
-    async def order(self, **quantities: int) -> str:
+    async def order(self, key: str | None = None, **quantities: int) -> str:
         items = [{"product_id": str(self.ids[name]), "quantity": units} for name, units in quantities.items()]
         body = {"items": items, "shipping_address": HOME}
-        placed = await self.ask("order", "POST", "/orders", 201, json=body)
+        headers = self.headers() | ({"Idempotency-Key": key} if key else {})
+        placed = await self.ask("order", "POST", "/orders", 201, json=body, headers=headers)
         await self.carry()
         return str(placed["id"])
 
@@ -234,7 +237,7 @@ async def sell(town: Town) -> None:
     ids["refunded"] = await town.order(lamp=1)
     ids["refunded_payment"] = await town.pay(ids["refunded"])
     await town.cancel(ids["refunded"])
-    ids["pending"] = await town.order(lamp=3)
+    ids["pending"] = await town.order(KEY, lamp=3)
     ids["cancelled"] = await town.order(rug=2)
     ids["cancelled_payment"] = await town.pay(ids["cancelled"], "pm_card_chargeDeclined", 402)
     await town.cancel(ids["cancelled"])
