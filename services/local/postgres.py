@@ -33,6 +33,9 @@ _NAME = "cluster"
 _HOME = "belongs-to"
 """What a cluster keeps the path of its state folder in."""
 
+_MADE = "cluster-made"
+"""What a state folder has once its cluster is there: where that is gone later, an empty one must not take its place."""
+
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -58,6 +61,17 @@ class NoClusterOfItsOwn(Refusal):
         """Say whose the data is, and how to go on."""
         super().__init__(
             f"This is a copy of {original}, where the database stays. Start this one over: ./sidecart up --fresh"
+        )
+
+
+class ClusterIsGone(Refusal):
+    """The data that there was is not there any more."""
+
+    def __init__(self, data: Path) -> None:
+        """Say where it was, and how to go on."""
+        super().__init__(
+            f"The database is gone: there is no {data} any more. Mount its disk or restore it from a backup;"
+            " or lose everything and start over: ./sidecart up --fresh"
         )
 
 
@@ -103,17 +117,23 @@ class Cluster:
     def prepare(self) -> None:
         """Create the cluster unless it is there. An interrupted creation is started over.
 
+        :raises ClusterIsGone: it was there, and is not any more.
         :raises Refusal: it could not be created, or belongs to another home.
         """
+        made = self.home / _MADE
         if self.data.exists():
             self.claim(self.folder)
+        elif made.exists():
+            raise ClusterIsGone(self.data)
         else:
             self._create()
+        made.touch()
 
     def remove(self) -> None:
         """Delete the cluster and everything in it; a copied home has none."""
         with contextlib.suppress(NoClusterOfItsOwn):
             shutil.rmtree(self.folder, ignore_errors=True)
+            (self.home / _MADE).unlink(missing_ok=True)
 
     def spec(self) -> Spec:
         """How to run the server."""

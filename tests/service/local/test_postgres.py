@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from services.local import postgres, postgres_wheel, redis
-from services.local.postgres import Cluster, NoClusterOfItsOwn
+from services.local.postgres import Cluster, ClusterIsGone, NoClusterOfItsOwn
 from services.local.refusals import Refusal
 from tests.conditions import free_port
 
@@ -94,6 +94,22 @@ def made(home: Path) -> Cluster:
     cluster.prepare()
     (cluster.folder / "kept").touch()
     return cluster
+
+
+def test_an_empty_cluster_does_not_take_the_place_of_one_that_is_gone(tmp_path: Path) -> None:
+    cluster = made(tmp_path / "shop")
+    taken_away = cluster.data.rename(tmp_path / "taken-away")
+
+    with pytest.raises(ClusterIsGone, match=r"there is no .*/data any more.* --fresh"):
+        cluster.prepare()
+
+    assert (cluster.folder / "kept").exists()
+    taken_away.rename(cluster.data)
+    cluster.prepare()
+    cluster.remove()
+    cluster.prepare()
+    assert not (cluster.folder / "kept").exists()
+    cluster.remove()
 
 
 def test_a_state_folder_that_was_moved_keeps_its_cluster(tmp_path: Path) -> None:
