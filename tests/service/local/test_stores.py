@@ -269,9 +269,20 @@ async def test_migrations_end_when_the_start_is_given_up(stores: Plan) -> None:
     blocked.close()
 
 
+def heeds_ctrl_c() -> None:
+    """What a child does before it becomes its program: tests that run in the background ignore Ctrl-C, and it too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_logs_can_be_followed_until_ctrl_c(stores: Plan) -> None:
     line = (sys.executable, "-m", "services.local", "logs", "--follow", "mailbox")
-    with subprocess.Popen(line, cwd=topology.ROOT, stdout=subprocess.PIPE, text=True) as following:
+    with subprocess.Popen(
+        line,
+        cwd=topology.ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeds_ctrl_c,  # noqa: PLW1509 - one system call
+    ) as following:
         assert following.stdout is not None
         with stores.state.log("mailbox").open("a") as log:
             log.write("already there\n")
@@ -282,7 +293,10 @@ def test_logs_can_be_followed_until_ctrl_c(stores: Plan) -> None:
         assert following.stdout.readline() == "comes later\n"
 
         following.send_signal(signal.SIGINT)
-        following.wait(20)
+        try:
+            following.wait(20)
+        finally:
+            following.kill()
 
 
 async def _is_empty(broker: Redis, stream: str) -> bool:
