@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import socket
@@ -72,13 +73,19 @@ def described() -> dict[str, Any]:
     """The OpenAPI document that stripe-mock embeds, kept beside it."""
     kept = _folder() / "spec3.json"
     if not kept.exists():
-        command = (_go(), "list", "-m", "-f", "{{.Dir}}", PACKAGE)
-        source = subprocess.run(command, cwd=MODULE, check=True, capture_output=True, text=True).stdout.strip()
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(source) / "embedded" / "openapi" / "spec3.json", kept.with_suffix(".draft"))
-        kept.with_suffix(".draft").replace(kept)
+        draft = kept.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(source() / "embedded" / "openapi" / "spec3.json", draft)
+        draft.replace(kept)
     document: dict[str, Any] = json.loads(kept.read_text())
     return document
+
+
+def source() -> Path:
+    """The source of stripe-mock, fetched where Go has not got it yet."""
+    command = (_go(), "mod", "download", "-json", PACKAGE)
+    told = subprocess.run(command, cwd=MODULE, check=True, capture_output=True, text=True).stdout
+    return Path(json.loads(told)["Dir"])
 
 
 def answer_schema(method: str, path: str, status: int) -> dict[str, Any]:
