@@ -84,6 +84,7 @@ def _stripe(settings: PaymentSettings) -> Connect:
             address=settings.sidecart_stripe_api,
             return_url=settings.sidecart_payment_return_url,
             seconds=CALL_SECONDS,
+            page=settings.sidecart_reconciliation_page,
         ) as provider:
             yield provider
 

@@ -1,5 +1,7 @@
 """What the environment and the secret store decide about payments."""
 
+from pydantic import Field
+
 from services.shared.settings import Settings
 
 API_KEY = "stripe-api-key"
@@ -25,3 +27,5 @@ class PaymentSettings(Settings):
     """How often orders, ledger and provider are compared."""
     sidecart_reconciliation_grace_seconds: float = 300
     """For so long a difference may still come right by itself: it is late, not wrong."""
+    sidecart_reconciliation_page: int = Field(default=100, ge=1, le=100)
+    """How many movements of the provider's balance are read at once; it gives a hundred at most."""

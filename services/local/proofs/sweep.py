@@ -27,8 +27,9 @@ _ENV = {
     "SIDECART_RATE_LIMIT_FACTOR": "1000",
     "SIDECART_RECONCILIATION_SECONDS": "86400",
     "SIDECART_RECONCILIATION_GRACE_SECONDS": "0",
+    "SIDECART_RECONCILIATION_PAGE": "20",
 }
-"""Nobody is held up by limits; reconciliation is asked for, and repairs at once."""
+"""Nobody is held up by limits; reconciliation is asked for, repairs at once, and reads the balance in several pages."""
 _CASE_SECONDS = 300.0
 _PASSING_SECONDS = 5.0
 _BACK_SECONDS = 60.0

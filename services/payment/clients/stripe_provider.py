@@ -29,6 +29,9 @@ from services.payment.domain.reconciliation import MovementPage
 if TYPE_CHECKING:
     from stripe.params import BalanceTransactionListParams, PaymentIntentConfirmParams
 
+LARGEST_PAGE = 100
+"""What a list gives at most. https://docs.stripe.com/api/pagination"""
+
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _BUSY = frozenset({HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS})
 _BUSY_TRIES = 5
@@ -52,10 +55,15 @@ log = structlog.get_logger()
 class StripeProvider:
     """Stripe, or the stand-in at another address."""
 
-    def __init__(self, client: stripe.StripeClient, *, return_url: str | None = None) -> None:
-        """`return_url`: where customers come back to after they have authenticated."""
+    def __init__(self, client: stripe.StripeClient, *, return_url: str | None = None, page: int = LARGEST_PAGE) -> None:
+        """Prepare.
+
+        :param return_url: where customers come back to after they have authenticated.
+        :param page: how many movements of the balance are read at once.
+        """
         self._client = client
         self._return_url = return_url
+        self._page = page
 
     async def create(self, *, key: str, amount_minor: int, currency: str, metadata: dict[str, str]) -> Intent:
         """Open an intent without confirming it."""
@@ -111,7 +119,7 @@ class StripeProvider:
         return await _known(_ask(lambda: self._look_for_refund(intent_id, refund_id)))
 
     async def _look_for_refund(self, intent_id: str, refund_id: str) -> ProviderRefund | None:
-        page = await self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": 100})
+        page = await self._client.v1.refunds.list_async({"payment_intent": intent_id, "limit": LARGEST_PAGE})
         async for refund in page.auto_paging_iter():
             if getattr(refund.metadata, "refund_id", None) == refund_id:
                 return _refund(refund)
@@ -119,7 +127,7 @@ class StripeProvider:
 
     async def list_movements(self, *, since: datetime | None, after: str | None = None) -> MovementPage:
         """A page of the balance's movements from a moment on, newest first."""
-        params: BalanceTransactionListParams = {"limit": 100, "expand": ["data.source"]}
+        params: BalanceTransactionListParams = {"limit": self._page, "expand": ["data.source"]}
         if since is not None:
             params["created"] = {"gte": int(since.timestamp())}
         if after is not None:
@@ -133,12 +141,13 @@ class StripeProvider:
 
 @asynccontextmanager
 async def connect(
-    *, api_key: str, address: str | None, return_url: str | None, seconds: float
+    *, api_key: str, address: str | None, return_url: str | None, seconds: float, page: int = LARGEST_PAGE
 ) -> AsyncIterator[StripeProvider]:
     """A provider with one pooled session.
 
     :param address: of the stand-in; None means Stripe itself.
     :param seconds: how long to wait for an answer.
+    :param page: how many movements of the balance are read at once.
     """
     http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=seconds))
     client = stripe.StripeClient(
@@ -148,7 +157,7 @@ async def connect(
         max_network_retries=0,
     )
     try:
-        yield StripeProvider(client, return_url=return_url)
+        yield StripeProvider(client, return_url=return_url, page=page)
     finally:
         await http.close_async()  # type: ignore[no-untyped-call]
 

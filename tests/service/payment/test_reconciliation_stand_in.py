@@ -32,7 +32,9 @@ from services.shared.sidecar_double import SidecarDouble
 
 async def main(url, address, root, api_key):
     watch(Path(root), "payment")
-    async with stripe_provider.connect(api_key=api_key, address=address, return_url=None, seconds=5) as provider:
+    async with stripe_provider.connect(
+        api_key=api_key, address=address, return_url=None, seconds=5, page=1
+    ) as provider:
         till = Till(database=Database(url), provider=provider, sidecar=SidecarDouble(), webhook_secret="",
             clock=lambda: utc_now() + timedelta(minutes=6))
         minutes = timedelta(minutes=5)
@@ -176,8 +178,6 @@ async def test_a_run_that_dies_anywhere_is_ended_by_the_next_one(
 ) -> None:
     sale, unheard = await books.shipped(), await missed(shop, provider)
     await by_hand(provider, sale, 1000)
-    if place == "reconciliation.page_mirrored.before_next":
-        await crowd(provider)
     armed = failpoints.arm(tmp_path, "payment", place)
 
     died = await run_apart(shop, tmp_path)
@@ -185,7 +185,7 @@ async def test_a_run_that_dies_anywhere_is_ended_by_the_next_one(
     report = await books.reconcile()
 
     assert (died, armed.exists()) == (-signal.SIGKILL, False)
-    about_ours = [one for one in found(report) if one[1] != "order" and one[0] != "orphan_order"]
+    about_ours = [one for one in found(report) if one[1] != "order"]
     assert about_ours == []
     facts = await shop.fact_types()
     assert sorted(facts) == ["payment.declined", "payment.refunded", "payment.succeeded", "payment.succeeded"]
@@ -202,11 +202,3 @@ async def run_apart(shop: Shop, root: Path) -> int | None:
     arguments = (shop.client.runtime.database.url, str(shop.bank.address), str(root), API_KEY)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", RUN, *arguments)
     return await process.wait()
-
-
-async def crowd(provider: Provider) -> None:
-    """More movements than a page of the provider's list holds, for orders that nobody knows."""
-    for n in range(100):
-        metadata = {"order_id": f"00000000-0000-4000-8000-{n:012}"}
-        intent = await provider.create(key=f"crowd:{n}", amount_minor=900, currency="EUR", metadata=metadata)
-        await provider.confirm(intent.id, key=f"crowd:{n}:confirm", payment_method="pm_card_visa")
