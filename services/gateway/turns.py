@@ -18,11 +18,11 @@ from contextlib import asynccontextmanager, contextmanager
 from services.gateway.routes import Route
 from services.shared.errors import Unavailable
 
-SELLING_SECONDS = 0.5
-BROWSING_SECONDS = 0.25
+SELLING_SECONDS = 0.8
+BROWSING_SECONDS = 0.4
 """What an answer takes on average before there is too much to do: of orders and payments, and of anything else."""
 
-LEAST = 8
+LEAST = 16
 """Calls that a service is always given at once, however late its answers are."""
 
 FIRST = 32

@@ -256,4 +256,5 @@ def _letter(body: bytes) -> dict[str, Any] | None:
 
 
 def _told(answer: Answer) -> Response:
-    return JSONResponse({"status": answer})
+    """To come again is no success: a sidecar takes one whose body is cut off, because we died, for «handled»."""
+    return JSONResponse({"status": answer}, 503 if answer is Answer.RETRY else 200)

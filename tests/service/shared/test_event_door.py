@@ -71,6 +71,20 @@ async def test_a_handler_that_fails_leaves_nothing_behind(serve: Serve, failure:
         assert await seen(client) == [1]
 
 
+async def test_an_answer_that_was_cut_off_never_reads_as_handled(serve: Serve) -> None:
+    """Sidecars take any 2xx whose body they cannot read for a success: what is to come again must be none."""
+    async with serve("toy", create) as client:
+        event, Switch.failure = user(), TooEarly()
+        letter = {"id": str(event.event_id), "type": event.TYPE, "data": event.model_dump(mode="json")}
+
+        again = await client.post("/events/users", json=letter)
+        Switch.failure = None
+        handled = await client.post("/events/users", json=letter)
+
+        assert (again.status_code, again.json()) == (503, {"status": "RETRY"})
+        assert (handled.status_code, handled.json()) == (200, {"status": "SUCCESS"})
+
+
 async def test_an_event_that_cannot_be_parsed_is_dropped_to_the_dead_letters(serve: Serve) -> None:
     async with serve("toy", create) as client:
         assert await client.deliver(user(), data={"version": "none"}) == "DROP"
