@@ -27,11 +27,12 @@ from tests.system.test_boundaries import asked, port
 SERVICES = ("user", "product", "inventory", "order", "payment", "notification")
 EVER = "1970-01-01"
 FADING = {
-    *{"outbox", "inbox", "alembic_version", "product_change"},
+    *{"outbox", "inbox", "alembic_version", "product_change", "webhook_event"},
     *{"reconciliation_run", "provider_movement", "ledger_transaction", "ledger_entry"},
 }
-"""What changes by itself: when facts were published, what was heard, what an index has to look at again, and the fees
-that the reconciliation books as it hears of them (every other booking goes with a payment's or a refund's row)."""
+"""What changes by itself: when facts were published, what was heard, what an index has to look at again, what the
+provider tells, and the fees that the reconciliation books as it hears of them (every other booking goes with the row of a
+payment or a refund)."""
 WAITING = """
 SELECT 1 FROM payment
 LEFT JOIN attempt ON attempt.payment_id = payment.id AND attempt.status IN ('open', 'requires_action')
@@ -142,6 +143,11 @@ async def test_replaying_every_topic_from_the_start_changes_nothing(
         await ada.becomes(order["id"], ends)
     await cast.letters(ada, "placed", "paid", "cancelled", "refunded", "failed")
     await everything_is_read(broker, databases)
+    await eventually(
+        lambda: asyncio.to_thread(databases.rows, "payment", "SELECT 1 FROM webhook_event WHERE processed_at IS NULL"),
+        lambda rows: not rows,
+        what="what the provider told being acted on",
+    )
     before = all_rows(databases)
 
     for service in SERVICES:
