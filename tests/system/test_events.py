@@ -31,8 +31,8 @@ FADING = {
     *{"reconciliation_run", "provider_movement", "ledger_transaction", "ledger_entry"},
 }
 """What changes by itself: when facts were published, what was heard, what an index has to look at again, what the
-provider tells, and the fees that the reconciliation books as it hears of them (every other booking goes with the row of a
-payment or a refund)."""
+provider tells, and the fees that the reconciliation books as it hears of them (every other booking goes with a
+payment's or a refund's row)."""
 WAITING = """
 SELECT 1 FROM payment
 LEFT JOIN attempt ON attempt.payment_id = payment.id AND attempt.status IN ('open', 'requires_action')
