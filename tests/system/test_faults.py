@@ -13,9 +13,11 @@ import pytest
 
 from services.contracts.events import Topic
 from services.local import health
+from services.local.customer import client
 from services.local.customer.actors import Cast, Customer
-from services.local.customer.client import Reply, Unreachable
+from services.local.customer.client import Reply, Unexpected, Unreachable
 from services.local.customer.narration import eventually
+from services.local.customer.place import Place
 from services.local.system import System
 from tests.system.conftest import Databases, Shop, sidecart
 from tests.system.test_boundaries import asked, port
@@ -41,15 +43,33 @@ async def settled(ask: Any, *good: int) -> Reply:
 
 
 @pytest.fixture(autouse=True)
-async def everything_comes_back(system: System) -> AsyncIterator[None]:
-    """A test ends when what it broke has come back, every process and the whole."""
+async def everything_comes_back(system: System, place: Place) -> AsyncIterator[None]:
+    """A test ends when what it broke has come back: every process, the whole, and all that buying needs.
+
+    Who was connected to a store that died notices with the first call, which is refused; that is no other test's.
+    """
 
     async def back() -> bool:
         alive = [process.process() and await health.answers(process.probe) for process in system.processes.values()]
         return all(alive) and (await asked("GET", f"{system.base_url}/readyz"))[0] == HTTPStatus.OK
 
+    async def sells() -> bool:
+        try:
+            async with client.connected(place.base_url) as api:
+                await _buy(await Cast.gathered(api, place))
+        except (Unexpected, Unreachable):
+            return False
+        return True
+
     yield
     await eventually(back, bool, what="everything coming back", within=60)
+    await eventually(sells, bool, what="the shop selling again", within=60)
+
+
+async def _buy(cast: Cast) -> None:
+    lamp, ada = await Shop(cast).lamp(on_hand=1), await cast.new_customer("Ada")
+    order = (await ada.order((lamp["product_id"], 1))).expect(HTTPStatus.CREATED)
+    (await ada.pay(order["id"])).expect(HTTPStatus.CREATED)
 
 
 @pytest.mark.parametrize(
