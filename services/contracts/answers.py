@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.contracts.events import Topic
 from services.contracts.money import Money
 
 
@@ -87,3 +88,42 @@ class Closed(Answer):
     order_id: UUID
     outcome: CloseOutcome
     payment_id: UUID | None = None
+
+
+class FactsAsked(Answer):
+    """`POST /internal/facts` at a topic's producer: which facts it has published since `position`."""
+
+    topic: Topic
+    types: list[str] = Field(min_length=1, max_length=100)
+    position: str | None = Field(default=None, max_length=500)
+    """Where the answer before has ended, as it was told; None begins with what is published from now on."""
+
+
+class PublishedFact(Answer):
+    """The name of a fact."""
+
+    event_id: UUID
+    type: str
+
+
+class PublishedFacts(Answer):
+    """Facts that were published long enough ago to have been handled, in that order."""
+
+    facts: list[PublishedFact]
+    position: str
+    """Where the next question begins."""
+    more: bool
+    """Whether there are more already."""
+
+
+class FactsMissed(Answer):
+    """`POST /internal/facts/again` at a topic's producer: publish these once more."""
+
+    topic: Topic
+    event_ids: list[UUID] = Field(min_length=1, max_length=500)
+
+
+class FactsAgain(Answer):
+    """How many will be published once more; the others are on their way already."""
+
+    number: int

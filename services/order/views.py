@@ -37,13 +37,6 @@ TIMELINE = "timeline"
 LONGEST = 500
 """A timeline shows its newest entries up to so many."""
 
-_SOURCES: Mapping[Topic, str] = {
-    Topic.ORDERS: "order",
-    Topic.PAYMENTS: "payment",
-    Topic.STOCK: "inventory",
-    Topic.NOTIFICATIONS: "notification",
-}
-
 _SUMMARIES: Mapping[type[Event], Callable[[Any], str]] = {
     OrderPlaced: lambda event: f"Order of {event.total_amount} placed",
     StockHeld: lambda event: f"{_units(event)} reserved",
@@ -94,7 +87,7 @@ async def record(documents: Documents, events: Sequence[Any]) -> None:
 
 def document_of(event: Any) -> Document:  # noqa: ANN401 - any of the events that are shown
     """What a timeline says of an event that is about an order."""
-    item = {"source": _SOURCES[event.TOPIC], "type": event.TYPE, "summary": _SUMMARIES[type(event)](event)}
+    item = {"source": event.TOPIC.producer, "type": event.TYPE, "summary": _SUMMARIES[type(event)](event)}
     return Document(id=event.event_id, key=str(event.order_id), at=event.at, body=item)
 
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import grpc
 import uvloop
+from dapr.proto.common.v1.common_pb2 import InvokeResponse
 from dapr.proto.runtime.v1 import appcallback_pb2 as callbacks
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.json_format import MessageToDict
 
-from services.shared import dead_letters, service
+from services.shared import catching_up, dead_letters, facts, service
 from services.shared.grpc_door import ANYONE, SIDECAR, Call, GrpcService
 from services.shared.pubsub import Answer, EventDoor, read_json
 from services.shared.runtime import Runtime, Start
@@ -51,7 +53,8 @@ class GrpcApp:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[tuple[Runtime, int]]:
         """Serve while the block runs; gives the runtime and the port. Calls that have begun are finished at its end."""
-        async with self.start() as runtime, service.background(runtime, self.events, self.timers):
+        timers = [*self.timers, catching_up.timer(self.events, seconds=self.settings.sidecart_catch_up_seconds)]
+        async with self.start() as runtime, service.background(runtime, self.events, timers):
             server = grpc.aio.server(options=_OPTIONS)
             for one in (*self.services, *_callbacks(self.app_id, self.events)):
                 one.add_to(server, runtime, token=self.settings.app_api_token.get_secret_value())
@@ -90,6 +93,12 @@ def _callbacks(app_id: str, door: EventDoor) -> list[GrpcService]:
     @questions.method("ListInputBindings", ANYONE)
     async def list_input_bindings(_: Call, __: object) -> object:
         return callbacks.ListInputBindingsResponse()
+
+    @questions.method("OnInvoke", SIDECAR)
+    async def on_invoke(call: Call, request: Any) -> object:  # noqa: ANN401 - a message
+        path = f"/{request.method.lstrip('/')}"
+        answer = await facts.answer(call.runtime.database, path, request.data.value)
+        return InvokeResponse(data=AnyMessage(value=answer), content_type="application/json")
 
     @questions.method("OnTopicEvent", SIDECAR)
     async def on_topic_event(call: Call, request: Any) -> object:  # noqa: ANN401 - a message

@@ -79,6 +79,14 @@ second. These are cleared by their number: a share of a table that only grows co
 to, a vacuum leaves the indexes alone while less than 2 % of the pages have anything dead.
 """
 
+_CATCHING_UP = """
+CREATE TABLE caught_up (
+    topic text PRIMARY KEY,
+    position text NOT NULL
+);
+CREATE INDEX outbox_published ON outbox (published_at, id);
+"""
+
 
 class Executes(Protocol):
     """What runs a statement in a migration: Alembic's `op`."""
@@ -100,6 +108,11 @@ def protect_facts(op: Executes) -> None:
 def maintain_plumbing(op: Executes) -> None:
     """Let what need not be kept be found without reading what is, and have the outbox vacuumed in time."""
     _execute_each(op, _UPKEEP)
+
+
+def follow_producers(op: Executes) -> None:
+    """Let a consumer keep how far it has caught up with each producer, and a producer find what it has published."""
+    _execute_each(op, _CATCHING_UP)
 
 
 def _execute_each(op: Executes, statements: str) -> None:

@@ -1,7 +1,10 @@
 """The outbox: the only door out. A fact is a row beside the change it tells of, in the same transaction."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +20,18 @@ _WRITE = text("""
 INSERT INTO outbox (event_id, topic, type, aggregate_id, version, at, data, traceparent)
 VALUES (:event_id, :topic, :type, :aggregate_id, :version, :at, CAST(:data AS jsonb), :traceparent)
 """)
+_NOW = text("SELECT now()")
+_PUBLISHED = text("""
+SELECT event_id, type, published_at, id FROM outbox
+WHERE (published_at, id) > (:published_at, :id) AND published_at < now() - :ago
+    AND topic = :topic AND type = ANY(:types)
+ORDER BY published_at, id LIMIT :limit
+""")
+_AGAIN = text("""
+UPDATE outbox SET published_at = NULL
+WHERE topic = :topic AND event_id = ANY(CAST(:event_ids AS uuid[])) AND published_at IS NOT NULL
+RETURNING 1
+""")
 PRUNE = text("""
 DELETE FROM outbox WHERE id = ANY(ARRAY(
     SELECT id FROM outbox WHERE published_at < :before AND topic NOT IN ('orders', 'payments', 'stock')
@@ -25,6 +40,16 @@ DELETE FROM outbox WHERE id = ANY(ARRAY(
 RETURNING 1
 """)
 """The condition on the topic is that of the index `outbox_to_prune`, word for word: it is used for no other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A fact's name, and when a relay has noted that the broker has it, by the database's clock."""
+
+    event_id: UUID
+    type: str
+    published_at: datetime
+    id: int
 
 
 def add(session: AsyncSession, *facts: Event) -> None:
@@ -57,6 +82,32 @@ async def write(session: AsyncSession) -> bool:
     if added:
         await session.execute(_WRITE, added)
     return bool(added)
+
+
+async def now(session: AsyncSession) -> datetime:
+    """The moment in which the transaction began, by the clock that `published_at` goes by."""
+    found: datetime = (await session.scalars(_NOW)).one()
+    return found
+
+
+async def published(
+    session: AsyncSession,
+    topic: Topic,
+    types: Sequence[str],
+    *,
+    after: tuple[datetime, int],
+    ago: timedelta,
+    limit: int,
+) -> list[Published]:
+    """Facts of a topic that were published after that moment and row, and at least so long ago, oldest first."""
+    values = {"published_at": after[0], "id": after[1], "ago": ago, "limit": limit}
+    rows = await session.execute(_PUBLISHED, values | {"topic": topic, "types": list(types)})
+    return [Published(**row) for row in rows.mappings()]
+
+
+async def publish_again(session: AsyncSession, topic: Topic, event_ids: Sequence[UUID]) -> int:
+    """Have a relay publish facts once more; answers how many, without those that wait to be published anyway."""
+    return len((await session.scalars(_AGAIN, {"topic": topic, "event_ids": list(event_ids)})).all())
 
 
 async def prune(session: AsyncSession, *, before: datetime, limit: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -116,6 +117,14 @@ class EventDoor:
         """The topics that this service subscribes to."""
         return sorted({found.event.TOPIC for found in self._handlers.values()})
 
+    def consumers(self, kind: str) -> Sequence[str]:
+        """Whose rows in the inbox tell that an event of this type was handled.
+
+        What is only shown has one for all of its documents.
+        """
+        found = self._handlers[kind]
+        return [effect.__name__ for effect in (*found.effects, *found.bulk)] or [inbox.DOCUMENTS]
+
     def is_bulk(self, topic: Topic) -> bool:
         """Whether a topic's events are delivered many at a time."""
         of_topic = (found for found in self._handlers.values() if topic == found.event.TOPIC)
@@ -174,24 +183,28 @@ class EventDoor:
         return found.event.model_validate(letter.get("data")) if found else None
 
     async def _take(self, runtime: Runtime, events: Sequence[Event]) -> bool:
-        """Whether no handler refused."""
+        """Show the events, then apply them: the inbox tells of both. Answers whether no handler refused."""
         is_accepted = True
         many: dict[BulkEffect, list[Event]] = {}
         shown: dict[BulkProjection, list[Event]] = {}
         for event in events:
             found = self._handlers[event.TYPE]
-            for effect in found.effects:
-                is_accepted &= await _apply(runtime, effect, event)
-            for projection in found.projections:
-                await _show(runtime, projection, event)
-            for together in found.bulk:
-                many.setdefault(together, []).append(event)
             for view in found.bulk_projections:
                 shown.setdefault(view, []).append(event)
-        for together, its_events in many.items():
-            await _apply_together(runtime, together, its_events)
+            for together in found.bulk:
+                many.setdefault(together, []).append(event)
+            for projection in found.projections:
+                await _show(runtime, projection, event)
         for view, its_events in shown.items():
             await _show(runtime, view, its_events)
+        for event in events:
+            for effect in self._handlers[event.TYPE].effects:
+                is_accepted &= await _apply(runtime, effect, event)
+        for together, its_events in many.items():
+            await _apply_together(runtime, together, its_events)
+        only_shown = [event.event_id for event in events if inbox.DOCUMENTS in self.consumers(event.TYPE)]
+        if only_shown:
+            await _note_shown(runtime, only_shown)
         return is_accepted
 
 
@@ -215,6 +228,8 @@ async def _apply(runtime: Runtime, effect: Effect, event: Event) -> bool:
         raise
     except Refusal as refusal:
         log.exception("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
+        async with runtime.database.begin() as session:
+            await inbox.note(session, inbox.REFUSED, [event.event_id])
         is_accepted = False
     failpoint("event.applied.before_answer")
     return is_accepted
@@ -223,10 +238,17 @@ async def _apply(runtime: Runtime, effect: Effect, event: Event) -> bool:
 async def _apply_together(runtime: Runtime, effect: BulkEffect, events: Sequence[Event]) -> None:
     async with runtime.database.begin() as session:
         await effect(session, events)
+        await inbox.note(session, effect.__name__, [event.event_id for event in events])
         failpoint("event.handled_together.before_commit")
     failpoint("event.applied_together.before_answer")
 
 
 async def _show(runtime: Runtime, projection: Callable[[Documents, Any], Awaitable[None]], told: object) -> None:
     await projection(runtime.documents, told)
-    failpoint("event.shown.before_answer")
+    failpoint("event.shown.before_noted")
+
+
+async def _note_shown(runtime: Runtime, event_ids: Sequence[UUID]) -> None:
+    async with runtime.database.begin() as session:
+        await inbox.note(session, inbox.DOCUMENTS, event_ids)
+    failpoint("event.noted.before_answer")

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.contracts.events import Topic
-from services.shared import dead_letters, errors, failpoints, identity, inbox, outbox, telemetry
+from services.shared import catching_up, dead_letters, errors, facts, failpoints, identity, inbox, outbox, telemetry
 from services.shared.bodies import MIB, BodyLimits
 from services.shared.pubsub import Answer, EventDoor, read_json
 from services.shared.relay import Relay
@@ -52,6 +52,7 @@ def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
     :raises EndpointUndeclared: an endpoint does not say who may call it.
     """
     door = events or EventDoor()
+    own_timers = [*timers, catching_up.timer(door, seconds=settings.sidecart_catch_up_seconds)]
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +60,7 @@ def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
             app.state.runtime = await stack.enter_async_context(start())
             if lifespan is not None:
                 await stack.enter_async_context(lifespan(app.state.runtime))
-            await stack.enter_async_context(background(app.state.runtime, door, timers))
+            await stack.enter_async_context(background(app.state.runtime, door, own_timers))
             yield
 
     app = FastAPI(
@@ -76,7 +77,7 @@ def create_app(  # noqa: PLR0913 - a service has that many kinds of parts
         ],
     )
     errors.install(app)
-    for router in routers:
+    for router in (*routers, facts.router):
         app.include_router(router)
     identity.demand_declared(app)
     _add_plumbing(app, app_id, door)

@@ -16,5 +16,8 @@ class Settings(BaseSettings):
     dapr_api_token: SecretStr
     sidecart_host: str = "127.0.0.1"
     sidecart_log_level: str = "info"
+    sidecart_catch_up_seconds: float = 30.0
+    """How often a producer is asked for facts that should have been heard; one that has more to tell is asked at once,
+    unless much of it has to come again."""
     sidecart_failpoints: Path | None = None
     """Where tests arm the places at which this process dies, see `services.shared.failpoints`."""

@@ -26,6 +26,7 @@ REQUESTS = Histogram(
 )
 EVENTS = Counter("events_handled_total", "Events by type and by how they ended at the event door.", ["type", "answer"])
 PUBLISHED = Counter("outbox_published_total", "Outbox rows published, by topic.", ["topic"])
+MISSED = Counter("facts_missed_total", "Facts that never came and were asked for again, by topic.", ["topic"])
 TIMER_FAILURES = Counter("timer_failures_total", "Steps of a timer that failed, by timer.", ["timer"])
 
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})

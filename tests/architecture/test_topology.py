@@ -14,6 +14,8 @@ from services.order import subscriptions as order
 from services.order.operations import checkout
 from services.product import subscriptions as product
 from services.shared import service
+from services.shared.pubsub import EventDoor
+from tests.architecture.test_modules import doors
 
 APPS = topology.load()
 NAMES = [app.app_id for app in APPS]
@@ -169,6 +171,31 @@ def test_an_app_subscribes_only_to_topics_that_exist_and_reads_only_its_own_dead
     assert set().union(*subscribing.values()) <= set(Topic)
     assert dead == {app: {f"dead-letters.{app}"} for app in SUBSCRIBERS}
     assert not set().union(*scoped(component("dead-letters")["publishingScopes"]).values())
+
+
+def test_a_topic_names_the_app_that_publishes_it() -> None:
+    publishing = scoped(component("events")["publishingScopes"])
+
+    assert all(topic in publishing[topic.producer] for topic in Topic)
+
+
+@pytest.mark.parametrize("door", doors().items(), ids=lambda door: door[0])
+def test_whoever_hears_a_topic_may_ask_its_producer_what_got_lost(door: tuple[str, EventDoor]) -> None:
+    consumer, events = door
+    producers = {topic.producer for topic in events.topics} - {consumer}
+
+    asked = {
+        (producer, operation["name"])
+        for producer in producers
+        for policy in policies_of(producer)
+        if policy["appId"] == consumer
+        for operation in policy["operations"]
+        if operation["action"] == "allow"
+    }
+
+    assert asked >= {
+        (producer, path) for producer in producers for path in ("/internal/facts", "/internal/facts/again")
+    }
 
 
 @pytest.mark.parametrize("name", ["events", "dead-letters"])

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from services.contracts.events import Topic
 from services.local import streams
+from services.local.customer import mail
 from services.local.customer.actors import Cast
 from services.local.customer.narration import eventually
 from services.local.plan import Plan
@@ -27,7 +28,7 @@ from tests.system.test_boundaries import asked, port
 SERVICES = ("user", "product", "inventory", "order", "payment", "notification")
 EVER = "1970-01-01"
 FADING = {
-    *{"outbox", "inbox", "alembic_version", "product_change", "webhook_event"},
+    *{"outbox", "inbox", "caught_up", "alembic_version", "product_change", "webhook_event"},
     *{"reconciliation_run", "provider_movement", "ledger_transaction", "ledger_entry"},
 }
 """What changes by itself: when facts were published, what was heard, what an index has to look at again, what the
@@ -128,6 +129,47 @@ async def test_a_broker_that_has_lost_everything_is_filled_again_from_the_outbox
     ).expect(HTTPStatus.OK)
     letters = await cast.letters(ada, "shipped", "paid", "placed")
     assert len([one for one in letters if "paid" in one["subject"].lower()]) == 1
+
+
+async def test_every_reader_may_ask_every_producer_what_it_has_missed(databases: Databases) -> None:
+    topics = {topic: readers for topic, readers in streams.readers().items() if topic in set(Topic)}
+
+    async def unanswered() -> set[tuple[str, str]]:
+        answered = {
+            (row["topic"], service)
+            for service in SERVICES
+            for row in databases.rows(service, "SELECT topic FROM caught_up")
+        }
+        return {(topic, reader) for topic, readers in topics.items() for reader in readers} - answered
+
+    await eventually(unanswered, lambda left: not left, what="every producer answering every reader", within=60)
+
+
+async def test_what_a_sidecar_has_acknowledged_although_nobody_handled_it_comes_again(
+    system: System, cast: Cast, shop: Shop, broker: Redis
+) -> None:
+    lamp, ada = await shop.lamp(on_hand=9), await cast.new_customer("Ada")
+    order = (await ada.order((lamp["product_id"], 1))).expect(HTTPStatus.CREATED)
+    await cast.letters(ada, "placed")
+    both = [system.processes[name].pid for name in ("notification", "notification.sidecar")]
+    os.kill(both[0], signal.SIGSTOP)
+    await ada.pay(order["id"], "pm_card_chargeDeclined")
+
+    async def waiting() -> list[str]:
+        found = await broker.xpending_range(Topic.PAYMENTS, "notification", min="-", max="+", count=100)
+        return [str(one["message_id"]) for one in found]
+
+    declined = await eventually(waiting, lambda found: len(found) > 0, what="the refusal being delivered")
+    await broker.xack(Topic.PAYMENTS, "notification", *declined)
+    for pid in reversed(both):
+        os.kill(pid, signal.SIGKILL)
+
+    await eventually(
+        lambda: mail.letters(cast.place.mailbox_url, to=ada.email),
+        lambda letters: any("failed" in letter["subject"].lower() for letter in letters),
+        what="the refusal being told",
+        within=120,
+    )
 
 
 async def test_replaying_every_topic_from_the_start_changes_nothing(

@@ -20,6 +20,21 @@ class Topic(StrEnum):
     OPENING_STOCK = "opening-stock"
     NOTIFICATIONS = "notifications"
 
+    @property
+    def producer(self) -> str:
+        """The one application that publishes it."""
+        return _PRODUCERS[self]
+
+
+_PRODUCERS = {
+    Topic.USERS: "user",
+    Topic.ORDERS: "order",
+    Topic.PAYMENTS: "payment",
+    Topic.STOCK: "inventory",
+    Topic.OPENING_STOCK: "product",
+    Topic.NOTIFICATIONS: "notification",
+}
+
 
 class Fact(BaseModel):
     """Part of an event: immutable, tolerant of fields that a newer producer adds."""

@@ -29,7 +29,7 @@ SELECT count(*), coalesce(sum(hashtextextended((to_jsonb(one) - %s::text[])::tex
 WHERE {}
 """
 _NO_EFFECTS = [
-    *("alembic_version", "inbox", "product_change"),
+    *("alembic_version", "inbox", "caught_up", "product_change"),
     *("login", "refresh_token", "login_failure"),
     *("webhook_event", "provider_movement", "reconciliation_run", "reconciliation_difference"),
 ]

@@ -16,6 +16,7 @@ _DOOR = {
     "_apply": {"on"},
     "_apply_together": {"in_bulk"},
     "_show": {"project", "project_in_bulk"},
+    "_note_shown": {"project_in_bulk"},
 }
 """Which registrations at an event door lead through which of its functions."""
 
@@ -53,7 +54,7 @@ def runners(point: Point, services: Path = ROOT / "services") -> list[str]:
         return [point.owner]
     if point.module == "shared/pubsub.py":
         return [app_id for app_id, ways in _doors(services).items() if ways & _DOOR[point.function]]
-    if point.module == "shared/dead_letters.py":
+    if point.module in {"shared/dead_letters.py", "shared/catching_up.py"}:
         return list(_doors(services))
     return sorted(path.parent.name for path in services.glob("*/migrations"))
 

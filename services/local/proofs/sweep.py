@@ -25,11 +25,13 @@ from services.shared import failpoints
 
 _ENV = {
     "SIDECART_RATE_LIMIT_FACTOR": "1000",
+    "SIDECART_CATCH_UP_SECONDS": "1",
     "SIDECART_RECONCILIATION_SECONDS": "86400",
     "SIDECART_RECONCILIATION_GRACE_SECONDS": "0",
     "SIDECART_RECONCILIATION_PAGE": "20",
 }
-"""Nobody is held up by limits; reconciliation is asked for, repairs at once, and reads the balance in several pages."""
+"""Nobody is held up by limits; producers are asked while a journey lasts; reconciliation is asked for, repairs at once,
+and reads the balance in several pages."""
 _CASE_SECONDS = 300.0
 _PASSING_SECONDS = 5.0
 _BACK_SECONDS = 60.0

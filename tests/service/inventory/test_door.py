@@ -3,18 +3,22 @@
 import asyncio
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import grpc
 import psycopg
 import pytest
+from dapr.proto.common.v1.common_pb2 import InvokeRequest
 from dapr.proto.runtime.v1 import appcallback_pb2, appcallback_pb2_grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
 from grpc import StatusCode
 
-from services.contracts.events import OrderPlaced
+from services.contracts.answers import FactsAgain, FactsAsked, FactsMissed, PublishedFacts
+from services.contracts.events import OrderPlaced, StockHeld, Topic
 from services.contracts.proto.inventory_pb2 import GetLevelsRequest, Line, ReserveRequest
 from services.inventory import app, subscriptions
 from services.shared import dead_letters
@@ -22,6 +26,7 @@ from services.shared.database import Database
 from services.shared.errors import Unauthenticated
 from services.shared.grpc_door import Call
 from services.shared.identity import Role
+from services.shared.pages import encode_cursor
 from tests.conditions import eventually, free_port
 from tests.service.doors import World
 from tests.service.inventory.conftest import SETTINGS, Inventory
@@ -231,3 +236,51 @@ async def test_the_service_runs_until_it_is_told_to_stop(world: World) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
     await asyncio.wait_for(running, 10)
+
+
+async def ask(inventory: Inventory, path: str, body: str, metadata: list[tuple[str, str]] | None = None) -> bytes:
+    """Ask over the sidecar's way of calling an application that speaks gRPC."""
+    request = InvokeRequest(method=path, data=AnyMessage(value=body.encode()))
+    answer = await inventory.callbacks.OnInvoke(
+        request, metadata=inventory.metadata() if metadata is None else metadata
+    )
+    return bytes(answer.data.value)
+
+
+async def test_whoever_hears_of_stock_may_ask_what_got_lost(inventory: Inventory) -> None:
+    (lamp,) = await inventory.stocked(5)
+    line = Line(product_id=str(lamp), quantity=1)
+    request = ReserveRequest(order_id=str(uuid4()), lines=[line])
+    await inventory.stub.Reserve(request, metadata=inventory.metadata(Role.CUSTOMER))
+    await inventory.rows("UPDATE outbox SET published_at = now() - interval '2 minutes'")
+    start = encode_cursor((datetime.now(UTC) - timedelta(hours=1)).isoformat(), 0)
+    question = FactsAsked(topic=Topic.STOCK, types=[StockHeld.TYPE], position=start)
+
+    page = PublishedFacts.model_validate_json(await ask(inventory, "internal/facts", question.model_dump_json()))
+    missed = FactsMissed(topic=Topic.STOCK, event_ids=[page.facts[0].event_id])
+    again = FactsAgain.model_validate_json(await ask(inventory, "internal/facts/again", missed.model_dump_json()))
+
+    assert ([fact.type for fact in page.facts], again.number) == ([StockHeld.TYPE], 1)
+    waiting = await inventory.rows("SELECT type FROM outbox WHERE published_at IS NULL")
+    assert waiting == [{"type": StockHeld.TYPE}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "metadata", "refused"),
+    [
+        ("internal/facts", "{}", [], (StatusCode.UNAUTHENTICATED, "unauthenticated")),
+        ("internal/facts", "{", None, (StatusCode.INVALID_ARGUMENT, "question-invalid")),
+        ("internal/levels", "{}", None, (StatusCode.NOT_FOUND, "question-unknown")),
+    ],
+)
+async def test_other_questions_are_refused(
+    inventory: Inventory,
+    path: str,
+    body: str,
+    metadata: list[tuple[str, str]] | None,
+    refused: tuple[StatusCode, str],
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as found:
+        await ask(inventory, path, body, metadata)
+
+    assert (found.value.code(), found.value.details()) == refused

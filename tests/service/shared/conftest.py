@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from services.local.postgres import Cluster
-from services.shared.migrate import create_plumbing, maintain_plumbing
+from services.shared.migrate import create_plumbing, follow_producers, maintain_plumbing
 
 
 class _Operations:
@@ -24,6 +24,7 @@ def toy(cluster: Cluster) -> str:
     with psycopg.connect(url) as connection:
         create_plumbing(_Operations(connection))
         maintain_plumbing(_Operations(connection))
+        follow_producers(_Operations(connection))
         connection.execute("CREATE TABLE lamp (id uuid PRIMARY KEY, seen integer NOT NULL DEFAULT 0)")
     return url
 
@@ -31,5 +32,5 @@ def toy(cluster: Cluster) -> str:
 @pytest.fixture
 def database_of(toy: str) -> Callable[[str], str]:
     with psycopg.connect(toy) as connection:
-        connection.execute("TRUNCATE outbox, inbox, parked_letter, document, lamp RESTART IDENTITY")
+        connection.execute("TRUNCATE outbox, inbox, parked_letter, document, caught_up, lamp RESTART IDENTITY")
     return lambda _: toy

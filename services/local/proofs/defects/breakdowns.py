@@ -11,9 +11,12 @@ _WEBHOOKS = "LOCK TABLE webhook_event IN SHARE MODE"
 _CAPTURED = "SELECT 1 FROM payment WHERE order_id = %s AND captured_minor > 0"
 _COMMITTED = "SELECT 1 FROM hold WHERE order_id = %s AND state = 'committed'"
 _KNOWN = "SELECT 1 FROM hold WHERE order_id = %s AND confirmed"
+_RELEASED = "SELECT 1 FROM hold WHERE order_id = %s AND state = 'released'"
 _PARKED = "SELECT 1 FROM parked_letter WHERE letter->'data'->>'order_id' = %s"
 _RETRIES = 25.0
 """Seconds within which a delivery that always fails has become a dead letter."""
+_MISSED = 10.0
+"""Seconds within which what got lost is missed, with the clocks of that journey."""
 
 
 async def lose_the_answer(stage: Stage) -> None:
@@ -127,7 +130,7 @@ async def fill_the_broker(stage: Stage) -> None:
             "SELECT 1 FROM outbox WHERE aggregate_id = %s AND type = 'order.cancelled' AND at < now() - interval '3 s'"
         )
         await stage.sees("order", query, order)
-    await stage.sees("inventory", "SELECT 1 FROM hold WHERE order_id = %s AND state = 'released'", order)
+    await stage.sees("inventory", _RELEASED, order)
 
 
 async def fail_at_the_last_moment(stage: Stage) -> None:
@@ -139,6 +142,19 @@ async def fail_at_the_last_moment(stage: Stage) -> None:
         await stage.hasty(shopper).cancel("customer", order)
     finally:
         await stage.rows("order", _REFUSING_NO_MORE)
+
+
+async def lose_what_was_published(stage: Stage) -> None:
+    """Cancel; the fact counts as published, but the broker has never seen it."""
+    shopper = await stage.shopper()
+    order = await stage.order(shopper, (await stage.lamp(), 2))
+    await stage.sees("inventory", _KNOWN, order)
+    await stage.rows("order", _LOSING)
+    try:
+        await shopper.cancel("customer", order)
+    finally:
+        await stage.rows("order", _LOSING_NO_MORE)
+    await stage.sees("inventory", _RELEASED, order, within=_MISSED)
 
 
 async def _end_the_waiting(stage: Stage, service: str) -> None:
@@ -154,6 +170,24 @@ FOR EACH ROW EXECUTE FUNCTION refuse_commit()
 """
 _REFUSING_NO_MORE = "DROP TRIGGER refuses_commit ON orders; DROP FUNCTION refuse_commit()"
 
+_LOSING = """
+CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.published_at := now(); RETURN NEW; END $$;
+CREATE TRIGGER loses BEFORE INSERT ON outbox FOR EACH ROW WHEN (NEW.type = 'order.cancelled') EXECUTE FUNCTION lose()
+"""
+_LOSING_NO_MORE = "DROP TRIGGER loses ON outbox; DROP FUNCTION lose()"
+
+_HANDLED_SOON = Edit(
+    file="services/shared/facts.py",
+    old="HANDLED_AFTER = timedelta(seconds=60)",
+    new="HANDLED_AFTER = timedelta(seconds=1)",
+    worn_by=("order",),
+)
+_MISSED_SOON = Edit(
+    file="services/shared/settings.py",
+    old="sidecart_catch_up_seconds: float = 30.0",
+    new="sidecart_catch_up_seconds: float = 1.0",
+    worn_by=("inventory",),
+)
 _ASKED_SOON = Edit(
     file="services/inventory/domain.py",
     old="ASKED_AFTER = timedelta(seconds=60)",
@@ -177,3 +211,4 @@ LOSE_A_SESSION_OF_THE_CATALOGUE = Journey(act=lose_a_session_of_the_catalogue)
 FIND_ORDERS_UNWRITABLE = Journey(act=find_orders_unwritable)
 FILL_THE_BROKER = Journey(act=fill_the_broker)
 FAIL_AT_THE_LAST_MOMENT = Journey(act=fail_at_the_last_moment)
+LOSE_WHAT_WAS_PUBLISHED = Journey(act=lose_what_was_published, clocks=(_HANDLED_SOON, _MISSED_SOON))

@@ -47,6 +47,20 @@ PLUMBING = (
         breaks=frozenset({"I7"}),
     ),
     Defect(
+        name="what-got-lost-stays-lost",
+        harm="Whatever a broker or a sidecar loses is never heard of again.",
+        edits=(
+            Edit(
+                file="services/shared/catching_up.py",
+                old="            await _again(runtime, FactsMissed(topic=topic, event_ids=missed))\n",
+                new="            pass\n",
+                worn_by=("inventory",),
+            ),
+        ),
+        journey=breakdowns.LOSE_WHAT_WAS_PUBLISHED,
+        breaks=frozenset({"I6"}),
+    ),
+    Defect(
         name="a-store-that-is-away-is-no-reason-to-try-again",
         harm="Whatever is told while a database is away for a moment is lost.",
         edits=(
