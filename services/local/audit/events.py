@@ -31,6 +31,10 @@ SELECT id AS subject, template, order_id, sent_at FROM message
 WHERE state = 'sent' AND sent_at BETWEEN %(now)s - interval '6 days' AND %(before)s
 AND NOT EXISTS (SELECT FROM outbox WHERE type = 'notification.sent' AND aggregate_id = message.id)
 """
+MESSAGE_IS_WITHHELD = """
+SELECT id AS subject, user_id, template, order_id FROM message
+WHERE state = 'unwanted' AND NOT EXISTS (SELECT FROM preference WHERE preference.user_id = message.user_id)
+"""
 IMPORT_IS_UNFINISHED = """
 SELECT id AS subject, status, processed, total, created_at FROM import_job
 WHERE status IN ('queued', 'running') AND created_at + interval '10 minutes' < %(before)s
@@ -43,6 +47,7 @@ ROWS = (
     *(Rows(invariant="I10", name="letter-overdue", service=each, finds=LETTER_IS_OVERDUE) for each in DATABASES),
     Rows(invariant="I8", name="message-unsent", service="notification", finds=MESSAGE_IS_UNSENT),
     Rows(invariant="I9", name="message-untold", service="notification", finds=MESSAGE_IS_UNTOLD),
+    Rows(invariant="I9", name="message-withheld", service="notification", finds=MESSAGE_IS_WITHHELD),
     Rows(invariant="I8", name="import-unfinished", service="product", finds=IMPORT_IS_UNFINISHED),
 )
 COUNTS = (

@@ -54,7 +54,7 @@ PLUMBING = (
                 file="services/shared/catching_up.py",
                 old="            await _again(runtime, FactsMissed(topic=topic, event_ids=missed))\n",
                 new="            pass\n",
-                worn_by=("inventory",),
+                worn_by=("inventory", "notification", "order", "payment"),
             ),
         ),
         journey=breakdowns.LOSE_WHAT_WAS_PUBLISHED,

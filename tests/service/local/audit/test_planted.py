@@ -348,6 +348,11 @@ PLANTED = [
         "DELETE FROM message WHERE order_id = %(paid)s AND template = 'order-paid'",
     ),
     wrong(
+        "message-withheld",
+        "notification",
+        "UPDATE message SET state = 'unwanted', sent_at = NULL WHERE order_id = %(paid)s AND template = 'order-paid'",
+    ),
+    wrong(
         "inbox-differs",
         "notification",
         "INSERT INTO document SELECT collection, gen_random_uuid(), key, at, body FROM document"
