@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from services.contracts.events import Topic
 from services.local.proofs.defects.edit import Edit
 from services.local.proofs.defects.journeys import refunded
 from services.local.proofs.defects.stage import Journey, Stage
@@ -114,6 +115,7 @@ async def find_orders_unwritable(stage: Stage) -> None:
         await stage.pay(shopper, order)
         if await stage.sees("order", _PARKED, order, within=_RETRIES):
             await stage.sees("order", f"{_PARKED} AND attempts > 0", order, within=5)
+        await stage.delivered(Topic.PAYMENTS, "order", within=_RETRIES)
     finally:
         await stage.rows("order", 'GRANT UPDATE ON orders TO "order"')
     await stage.becomes(order, "paid")

@@ -15,6 +15,7 @@ import psycopg
 from psycopg.rows import dict_row
 from redis.asyncio import Redis
 
+from services.contracts.events import Topic
 from services.contracts.money import Money
 from services.local.chaos.asking import Asking
 from services.local.chaos.history import History, Json
@@ -166,10 +167,26 @@ class Stage:
             async with self.anyone.session.delete(faults) as answer:
                 answer.raise_for_status()
 
+    async def delivered(self, topic: Topic, service: str, *, within: float) -> bool:
+        """Whether a service's deliveries of a topic, with all their retries, come to an end in time."""
+
+        async def pending() -> int:
+            return int((await broker.xpending(topic, service))["pending"])
+
+        async with self._broker() as broker:
+            try:
+                await eventually(pending, lambda left: not left, what=f"{topic} by {service}", within=within)
+            except Broken:
+                return False
+        return True
+
+    def _broker(self) -> Redis:
+        return Redis.from_url(Plan(self.system.state, self.system.ports).broker_url)
+
     @asynccontextmanager
     async def full_broker(self) -> AsyncIterator[None]:
         """Let the broker take nothing new while the block runs."""
-        async with Redis.from_url(Plan(self.system.state, self.system.ports).broker_url) as broker:
+        async with self._broker() as broker:
             await broker.config_set("maxmemory", 1)
             try:
                 yield
