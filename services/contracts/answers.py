@@ -96,7 +96,7 @@ class FactsAsked(Answer):
     topic: Topic
     types: list[str] = Field(min_length=1, max_length=100)
     position: str | None = Field(default=None, max_length=500)
-    """Where the answer before has ended, as it was told; None begins with what is published from now on."""
+    """Where the answer before has ended, as it was told. None is told nothing but where to begin: a minute ago."""
 
 
 class PublishedFact(Answer):
@@ -124,6 +124,6 @@ class FactsMissed(Answer):
 
 
 class FactsAgain(Answer):
-    """How many will be published once more; the others are on their way already."""
+    """How many will be published once more; the others wait for that already, or are no facts of this topic."""
 
     number: int

@@ -6,6 +6,7 @@ minute ago. Those that are not in its inbox, nor parked, are published once more
 for again, until they have come. In every other case this costs an index scan on either side.
 """
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -21,29 +22,43 @@ from services.shared.runtime import Runtime
 from services.shared.sidecar import SidecarAway
 from services.shared.timers import Timer
 
+MOST_AGAIN = 50
+"""So many facts of a topic are asked for again at once: a reader that is only late is not given much more to do."""
+
+_KEPT_FOR = timedelta(hours=1)
 _LOOKS_EVERY = 2.0
 """Seconds between two looks at whether a topic is due."""
 
 _POSITION = text("SELECT position FROM caught_up WHERE topic = :topic")
 _KEEP = text("""
 INSERT INTO caught_up (topic, position) VALUES (:topic, :position)
-ON CONFLICT (topic) DO UPDATE SET position = excluded.position
+ON CONFLICT (topic) DO UPDATE SET position = excluded.position WHERE caught_up.position = :read
 """)
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Reached:
+    """What the database kept of a topic, since when, and how far this process has looked from there."""
+
+    kept: str | None
+    kept_at: datetime
+    position: str
+
+
 class CatchUp:
     """How far a process has looked, topic by topic.
 
-    The database keeps a position when there was something before it: whoever starts anew, another replica too, looks
-    at some facts once more, which does no harm. So nothing is written while nothing happens.
+    The database keeps a position when there was something before it, and every hour: whoever starts anew looks at some
+    facts once more, which does no harm, and nothing is written while nothing happens. What the database says wins when
+    it is not what this process knows: another replica has gone on, or an earlier state was restored.
     """
 
     def __init__(self, door: EventDoor, *, every: timedelta) -> None:
         """Look after what this door handles, each topic so often."""
         self._door, self._every = door, every
-        self._positions: dict[Topic, str] = {}
+        self._reached: dict[Topic, _Reached] = {}
         self._next = dict.fromkeys(door.topics, datetime.min.replace(tzinfo=UTC))
 
     async def step(self, runtime: Runtime) -> bool:
@@ -56,6 +71,7 @@ class CatchUp:
         try:
             is_behind = await self._look_after(runtime, topic)
         except SidecarAway:
+            log.info("facts.producer_is_away", topic=topic)
             return True
         if is_behind:
             self._next[topic] = now
@@ -63,17 +79,23 @@ class CatchUp:
 
     async def _look_after(self, runtime: Runtime, topic: Topic) -> bool:
         """Whether there is more to look at, at once."""
-        begun = self._positions.get(topic) or await _position(runtime, topic)
+        now, kept, known = runtime.clock(), await _position(runtime, topic), self._reached.get(topic)
+        begun = known.position if known is not None and known.kept == kept else kept
         types = sorted(event.TYPE for event in self._door.handled if topic == event.TOPIC)
         page = await _published(runtime, FactsAsked(topic=topic, types=types, position=begun))
         missed = await self._missed(runtime, page)
         if missed:
-            await _again(runtime, FactsMissed(topic=topic, event_ids=missed))
+            await _again(runtime, FactsMissed(topic=topic, event_ids=missed[:MOST_AGAIN]))
         failpoint("catching_up.looked.before_position")
-        if page.facts or begun is None:
+        if len(missed) > MOST_AGAIN:
+            return False
+        is_old = known is None or now - known.kept_at >= _KEPT_FOR
+        if page.facts or is_old:
             async with runtime.database.begin() as session:
-                await session.execute(_KEEP, {"topic": topic, "position": page.position})
-        self._positions[topic] = page.position
+                await session.execute(_KEEP, {"topic": topic, "position": page.position, "read": kept})
+            self._reached[topic] = _Reached(kept=page.position, kept_at=now, position=page.position)
+        elif known is not None:
+            self._reached[topic] = replace(known, kept=kept, position=page.position)
         return page.more and not missed
 
     async def _missed(self, runtime: Runtime, page: PublishedFacts) -> list[UUID]:

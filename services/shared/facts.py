@@ -16,7 +16,10 @@ from services.shared.pages import decode_cursor, encode_cursor
 from services.shared.runtime import OwnDatabase
 
 HANDLED_AFTER = timedelta(seconds=60)
-"""So long after it was published a fact should have been handled; until then nobody is told of it."""
+"""So long after it was published a fact should have been handled; until then nobody is told of it.
+
+A reader that is later than that takes for lost what only waits: it has some of it told twice.
+"""
 PAGE = 500
 _PATH = "/internal/facts"
 
@@ -37,15 +40,15 @@ async def published(database: Database, asked: FactsAsked) -> PublishedFacts:
     A position is a moment and a row of it, by the time of publication: a fact that is published once more comes again.
     """
     async with database.begin() as session:
-        now = await outbox.now(session)
+        until = await outbox.horizon(session, ago=HANDLED_AFTER)
         after = decode_cursor(asked.position, datetime.fromisoformat, int)
         if after is None:
-            return PublishedFacts(facts=[], position=_position(now, 0), more=False)
+            return PublishedFacts(facts=[], position=_position(until, 0), more=False)
         found = await outbox.published(
-            session, asked.topic, asked.types, after=(after[0], after[1]), ago=HANDLED_AFTER, limit=PAGE
+            session, asked.topic, asked.types, after=(after[0], after[1]), until=until, limit=PAGE
         )
     more = len(found) == PAGE
-    position = _position(found[-1].published_at, found[-1].id) if more else _position(now - HANDLED_AFTER, 0)
+    position = _position(found[-1].published_at, found[-1].id) if more else _position(until, 0)
     return PublishedFacts(
         facts=[PublishedFact(event_id=one.event_id, type=one.type) for one in found], position=position, more=more
     )

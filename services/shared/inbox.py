@@ -1,4 +1,4 @@
-"""The inbox: a row per consumer and event, in the same transaction as the event's effect."""
+"""The inbox: a row per consumer and event, in the same transaction as the event's effect if it has one."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -15,7 +15,8 @@ _UNSEEN = text("""
 SELECT DISTINCT event_id
 FROM unnest(CAST(:consumers AS text[]), CAST(:event_ids AS uuid[])) AS told (consumer, event_id)
 WHERE NOT EXISTS (
-    SELECT FROM inbox WHERE inbox.event_id = told.event_id AND inbox.consumer IN (told.consumer, :refused)
+    SELECT FROM inbox
+    WHERE inbox.consumer IN (told.consumer, told.consumer || '/refused') AND inbox.event_id = told.event_id
 )
 AND NOT EXISTS (SELECT FROM parked_letter WHERE parked_letter.id = told.event_id)
 ORDER BY event_id
@@ -27,15 +28,18 @@ RETURNING 1
 
 
 DOCUMENTS = "documents"
-"""The consumer of what is only shown."""
-REFUSED = "refused"
-"""The consumer of what is not acceptable any more; whoever has refused it may still take it when it comes again."""
+"""The consumer of what is shown."""
 
 
 async def is_first(session: AsyncSession, consumer: str, event_id: UUID) -> bool:
     """Whether this consumer sees the event for the first time; waits for a transaction that is just handling it."""
     found = await session.execute(_FIRST, {"consumer": consumer, "event_id": event_id})
     return found.first() is not None
+
+
+def refused(consumer: str) -> str:
+    """Under which name it is noted that a consumer has refused; it may still take the event when it comes again."""
+    return f"{consumer}/refused"
 
 
 async def note(session: AsyncSession, consumer: str, event_ids: Iterable[UUID]) -> None:
@@ -46,8 +50,7 @@ async def note(session: AsyncSession, consumer: str, event_ids: Iterable[UUID]) 
 async def unseen(session: AsyncSession, told: Sequence[tuple[str, UUID]]) -> list[UUID]:
     """Those of the events that one of their consumers has neither seen, refused nor parked."""
     consumers, event_ids = [consumer for consumer, _ in told], [event_id for _, event_id in told]
-    values = {"consumers": consumers, "event_ids": event_ids, "refused": REFUSED}
-    return list(await session.scalars(_UNSEEN, values))
+    return list(await session.scalars(_UNSEEN, {"consumers": consumers, "event_ids": event_ids}))
 
 
 async def prune(session: AsyncSession, *, before: datetime, limit: int) -> int:

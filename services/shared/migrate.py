@@ -72,7 +72,7 @@ ALTER TABLE outbox SET (
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, vacuum_index_cleanup = on
 );
 """
-"""Facts that are kept for ever are in no index on their age.
+"""Facts that are kept for ever are not in the index of what can be pruned.
 
 Every published fact leaves a dead entry at the left edge of `outbox_unpublished`, where the relay looks four times a
 second. These are cleared by their number: a share of a table that only grows comes too seldom, and without being told
@@ -84,8 +84,9 @@ CREATE TABLE caught_up (
     topic text PRIMARY KEY,
     position text NOT NULL
 );
-CREATE INDEX outbox_published ON outbox (published_at, id);
+CREATE INDEX outbox_published ON outbox (published_at, id) WHERE published_at IS NOT NULL;
 """
+"""Building the index keeps an outbox that is large already from being written meanwhile."""
 
 
 class Executes(Protocol):

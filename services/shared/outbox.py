@@ -20,10 +20,13 @@ _WRITE = text("""
 INSERT INTO outbox (event_id, topic, type, aggregate_id, version, at, data, traceparent)
 VALUES (:event_id, :topic, :type, :aggregate_id, :version, :at, CAST(:data AS jsonb), :traceparent)
 """)
-_NOW = text("SELECT now()")
+_HORIZON = text("""
+SELECT least(now() - :ago, min(xact_start)) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xid IS NOT NULL
+""")
 _PUBLISHED = text("""
 SELECT event_id, type, published_at, id FROM outbox
-WHERE (published_at, id) > (:published_at, :id) AND published_at < now() - :ago
+WHERE (published_at, id) > (:published_at, :id) AND published_at < :until
     AND topic = :topic AND type = ANY(:types)
 ORDER BY published_at, id LIMIT :limit
 """)
@@ -84,9 +87,12 @@ async def write(session: AsyncSession) -> bool:
     return bool(added)
 
 
-async def now(session: AsyncSession) -> datetime:
-    """The moment in which the transaction began, by the clock that `published_at` goes by."""
-    found: datetime = (await session.scalars(_NOW)).one()
+async def horizon(session: AsyncSession, *, ago: timedelta) -> datetime:
+    """The moment so long ago, or an earlier one before which no mark is on its way to being seen.
+
+    A mark says when it was begun, and is seen when it is committed: a synchronous receiver may be away in between.
+    """
+    found: datetime = (await session.scalars(_HORIZON, {"ago": ago})).one()
     return found
 
 
@@ -96,11 +102,11 @@ async def published(
     types: Sequence[str],
     *,
     after: tuple[datetime, int],
-    ago: timedelta,
+    until: datetime,
     limit: int,
 ) -> list[Published]:
-    """Facts of a topic that were published after that moment and row, and at least so long ago, oldest first."""
-    values = {"published_at": after[0], "id": after[1], "ago": ago, "limit": limit}
+    """Facts of a topic that were published after that moment and row and before the other moment, oldest first."""
+    values = {"published_at": after[0], "id": after[1], "until": until, "limit": limit}
     rows = await session.execute(_PUBLISHED, values | {"topic": topic, "types": list(types)})
     return [Published(**row) for row in rows.mappings()]
 

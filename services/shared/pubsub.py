@@ -1,7 +1,8 @@
 """The event door: which handler takes which event, and what the broker is told about it.
 
 A handler is a plain function. `on` gives it a transaction with the inbox row in it; `project` gives it the documents,
-which need no inbox. What it answers to the sidecar follows from how it ends, see `EventDoor.dispatch`.
+which may be written twice: their row is written afterwards and only tells whoever catches up. What it answers to the
+sidecar follows from how it ends, see `EventDoor.dispatch`.
 """
 
 import json
@@ -92,7 +93,7 @@ class EventDoor:
         return self._register(types, lambda found: found.projections)
 
     def in_bulk(self, *types: type[Event]) -> Callable[[BulkEffect], BulkEffect]:
-        """Handle many events in one transaction, without an inbox: the effect is guarded by the events' versions."""
+        """Handle many events in one transaction, old ones too: the effect is guarded by the events' versions."""
         return self._register(types, lambda found: found.bulk)
 
     def project_in_bulk(self, *types: type[Event]) -> Callable[[BulkProjection], BulkProjection]:
@@ -118,12 +119,10 @@ class EventDoor:
         return sorted({found.event.TOPIC for found in self._handlers.values()})
 
     def consumers(self, kind: str) -> Sequence[str]:
-        """Whose rows in the inbox tell that an event of this type was handled.
-
-        What is only shown has one for all of its documents.
-        """
+        """Whose rows in the inbox tell that an event of this type was handled; what is shown has one for all of it."""
         found = self._handlers[kind]
-        return [effect.__name__ for effect in (*found.effects, *found.bulk)] or [inbox.DOCUMENTS]
+        shown = [inbox.DOCUMENTS] if found.projections or found.bulk_projections else []
+        return [effect.__name__ for effect in (*found.effects, *found.bulk)] + shown
 
     def is_bulk(self, topic: Topic) -> bool:
         """Whether a topic's events are delivered many at a time."""
@@ -168,7 +167,8 @@ class EventDoor:
                 log.info("event.again", type=letters[0].get("type"), id=letters[0].get("id"), why=type(error).__name__)
                 return Outcome.RETRY if isinstance(error, TooEarly) else Outcome.AWAY
             except Refusal as refusal:
-                return _refused(letters, refusal)
+                # a batch is taken apart before it is known which of its events is not acceptable any more
+                return await self._refused(runtime, letters[0], refusal) if len(letters) == 1 else Outcome.RETRY
             except Exception:
                 log.exception("event.failed", type=letters[0].get("type"), id=letters[0].get("id"))
                 return Outcome.RETRY
@@ -183,37 +183,38 @@ class EventDoor:
         return found.event.model_validate(letter.get("data")) if found else None
 
     async def _take(self, runtime: Runtime, events: Sequence[Event]) -> bool:
-        """Show the events, then apply them: the inbox tells of both. Answers whether no handler refused."""
+        """Whether no handler refused."""
         is_accepted = True
         many: dict[BulkEffect, list[Event]] = {}
         shown: dict[BulkProjection, list[Event]] = {}
         for event in events:
             found = self._handlers[event.TYPE]
-            for view in found.bulk_projections:
-                shown.setdefault(view, []).append(event)
-            for together in found.bulk:
-                many.setdefault(together, []).append(event)
+            for effect in found.effects:
+                is_accepted &= await _apply(runtime, effect, event)
             for projection in found.projections:
                 await _show(runtime, projection, event)
-        for view, its_events in shown.items():
-            await _show(runtime, view, its_events)
-        for event in events:
-            for effect in self._handlers[event.TYPE].effects:
-                is_accepted &= await _apply(runtime, effect, event)
+            for together in found.bulk:
+                many.setdefault(together, []).append(event)
+            for view in found.bulk_projections:
+                shown.setdefault(view, []).append(event)
         for together, its_events in many.items():
             await _apply_together(runtime, together, its_events)
-        only_shown = [event.event_id for event in events if inbox.DOCUMENTS in self.consumers(event.TYPE)]
-        if only_shown:
-            await _note_shown(runtime, only_shown)
+        for view, its_events in shown.items():
+            await _show(runtime, view, its_events)
+        documented = [event.event_id for event in events if inbox.DOCUMENTS in self.consumers(event.TYPE)]
+        if documented:
+            await _note_shown(runtime, documented)
         return is_accepted
 
-
-def _refused(letters: Sequence[Mapping[str, Any]], refusal: Refusal) -> Outcome:
-    """A batch is taken apart before it is known which of its events is not acceptable any more."""
-    if len(letters) > 1:
-        return Outcome.RETRY
-    log.error("event.refused", type=letters[0].get("type"), id=letters[0].get("id"), why=refusal.slug)
-    return Outcome.REFUSED
+    async def _refused(self, runtime: Runtime, letter: Mapping[str, Any], refusal: Refusal) -> Outcome:
+        """What no transaction of its own could note: a batch's or a projection's refusal."""
+        log.error("event.refused", type=letter.get("type"), id=letter.get("id"), why=refusal.slug)
+        event = self._parse(letter)
+        if event is not None:
+            async with runtime.database.begin() as session:
+                for consumer in self.consumers(event.TYPE):
+                    await inbox.note(session, inbox.refused(consumer), [event.event_id])
+        return Outcome.REFUSED
 
 
 async def _apply(runtime: Runtime, effect: Effect, event: Event) -> bool:
@@ -229,7 +230,7 @@ async def _apply(runtime: Runtime, effect: Effect, event: Event) -> bool:
     except Refusal as refusal:
         log.exception("event.refused", type=event.TYPE, id=str(event.event_id), by=effect.__name__, why=refusal.slug)
         async with runtime.database.begin() as session:
-            await inbox.note(session, inbox.REFUSED, [event.event_id])
+            await inbox.note(session, inbox.refused(effect.__name__), [event.event_id])
         is_accepted = False
     failpoint("event.applied.before_answer")
     return is_accepted

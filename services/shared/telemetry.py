@@ -129,7 +129,7 @@ class Telemetry:
 def _record(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", None) or scope.get("route_name") or "unmatched"
     REQUESTS.labels(scope["method"], route, f"{status // 100}xx").observe(seconds)
-    is_routine = scope["method"] == "GET" or scope["path"].startswith("/events/")
+    is_routine = scope["method"] == "GET" or scope["path"].startswith(("/events/", "/internal/facts"))
     if scope["path"] in _QUIET or (is_routine and status < 500):  # noqa: PLR2004 - server errors begin here
         return
     structlog.get_logger().info(

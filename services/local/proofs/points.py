@@ -16,7 +16,7 @@ _DOOR = {
     "_apply": {"on"},
     "_apply_together": {"in_bulk"},
     "_show": {"project", "project_in_bulk"},
-    "_note_shown": {"project_in_bulk"},
+    "_note_shown": {"project", "project_in_bulk"},
 }
 """Which registrations at an event door lead through which of its functions."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from pydantic import BaseModel
 from structlog.testing import capture_logs
@@ -18,11 +19,14 @@ from services.contracts.events import (
     UserChanged,
     UserRegistered,
 )
-from services.shared.catching_up import CatchUp
+from services.shared import outbox
+from services.shared.catching_up import MOST_AGAIN, CatchUp
 from services.shared.pages import encode_cursor
+from services.shared.pubsub import EventDoor
+from services.shared.sidecar import SidecarAway
 from services.shared.sidecar_double import SidecarDouble
 from tests.service.doors import Client, Clock, Serve
-from tests.service.shared.toy import Switch, create, door, level, user
+from tests.service.shared.toy import Gone, Switch, create, door, level, user
 
 EVERY = timedelta(seconds=30)
 PEER = {"dapr-caller-app-id": "notification"}
@@ -303,11 +307,147 @@ async def test_of_many_that_did_not_come_a_page_is_asked_for_at_a_time(
         assert len(producers.positions[Topic.USERS]) == 1
 
 
-async def test_a_producer_that_hears_itself_asks_its_own_tables(serve: Serve, sidecar: SidecarDouble) -> None:
+async def test_of_very_many_that_did_not_come_some_are_asked_for_at_a_time(
+    serve: Serve, sidecar: SidecarDouble, clock: Clock
+) -> None:
     async with serve("toy", create) as client:
-        client.runtime.app_id = "user"
+        producers, process = Producers(sidecar, *(user() for _ in range(MOST_AGAIN + 1))), CatchUp(door(), every=EVERY)
+
+        await caught_up(client, process)
+        clock.advance(seconds=EVERY.total_seconds())
+        await caught_up(client, process)
+
+        assert len(producers.again) == 2 * MOST_AGAIN
+        assert producers.positions[Topic.USERS] == [None, None]
+
+
+async def test_facts_that_cannot_be_asked_for_again_are_looked_at_again(
+    serve: Serve, sidecar: SidecarDouble, clock: Clock
+) -> None:
+    async with serve("toy", create) as client:
+        event, process = user(), CatchUp(door(), every=EVERY)
+        producers = Producers(sidecar, event)
+        sidecar.reply("user", "POST", "/internal/facts/again", SidecarAway())
+        await caught_up(client, process)
+        sidecar.reply("user", "POST", "/internal/facts/again", producers.publish)
+        clock.advance(seconds=EVERY.total_seconds())
+
+        await caught_up(client, process)
+
+        assert producers.positions[Topic.USERS] == [None, None]
+        assert producers.again == [event.event_id]
+
+
+async def test_a_database_restored_under_a_living_process_is_caught_up_from_where_it_was(
+    serve: Serve, sidecar: SidecarDouble, clock: Clock
+) -> None:
+    async with serve("toy", create) as client:
+        producers, process = Producers(sidecar, user()), CatchUp(door(), every=EVERY)
+        for _ in range(3):
+            await caught_up(client, process)
+            clock.advance(seconds=EVERY.total_seconds())
+        await client.rows("UPDATE caught_up SET position = 'earlier' WHERE topic = 'users'")
+
+        await caught_up(client, process)
+
+        assert producers.positions[Topic.USERS] == [None, "users/1", "users/2", "earlier"]
+
+
+async def test_a_quiet_topics_position_is_kept_every_hour(serve: Serve, sidecar: SidecarDouble, clock: Clock) -> None:
+    async with serve("toy", create) as client:
+        process = CatchUp(door(), every=EVERY)
         Producers(sidecar)
+        await caught_up(client, process)
+        clock.advance(hours=1)
 
-        await caught_up(client)
+        await caught_up(client, process)
 
+        kept = await client.rows("SELECT position FROM caught_up WHERE topic = 'users'")
+        assert kept == [{"position": "users/2"}]
+
+
+async def test_a_producer_that_hears_itself_asks_its_own_tables(
+    serve: Serve, sidecar: SidecarDouble, clock: Clock
+) -> None:
+    async with serve("toy", create) as client:
+        client.runtime.app_id, process = "user", CatchUp(door(), every=EVERY)
+        Producers(sidecar)
+        await caught_up(client, process)
+        await client.rows("UPDATE caught_up SET position = %s WHERE topic = 'users'", an_hour_ago())
+        await published(client, minutes_ago=3)
+        clock.advance(seconds=EVERY.total_seconds())
+
+        await caught_up(client, process)
+
+        (fact,) = await client.facts()
+        assert fact["published_at"] is None
         assert "user" not in {call.app_id for call in sidecar.calls}
+
+
+async def test_a_mark_that_is_seen_late_is_waited_for(serve: Serve) -> None:
+    async with serve("toy", create) as client:
+        await client.post(f"/lamps/{uuid4()}")
+        async with await psycopg.AsyncConnection.connect(client.runtime.database.url) as marking:
+            await marking.execute("UPDATE outbox SET published_at = now()")
+            row = await (await marking.execute("SELECT published_at FROM outbox")).fetchone()
+            async with client.runtime.database.begin() as session:
+                horizon = await outbox.horizon(session, ago=timedelta(0))
+
+        assert row is not None
+        assert horizon <= row[0]
+
+
+async def test_what_a_projection_refuses_is_not_asked_for_again(serve: Serve, sidecar: SidecarDouble) -> None:
+    async with serve("toy", create) as client:
+        event, refusing = user(), EventDoor()
+
+        @refusing.project(UserRegistered)
+        async def show(*_: object) -> None:
+            raise Gone
+
+        assert await refusing.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+        producers = Producers(sidecar, event)
+
+        await CatchUp(refusing, every=EVERY).step(client.runtime)
+
+        assert producers.again == []
+
+
+async def test_a_handler_behind_one_that_refused_is_not_forgotten(serve: Serve, sidecar: SidecarDouble) -> None:
+    async with serve("toy", create) as client:
+        event, two = user(), EventDoor()
+
+        @two.on(UserRegistered)
+        async def refuse(*_: object) -> None:
+            raise Gone
+
+        @two.on(UserRegistered)
+        async def fail(*_: object) -> None:
+            raise ZeroDivisionError
+
+        await two.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+        producers = Producers(sidecar, event)
+
+        await CatchUp(two, every=EVERY).step(client.runtime)
+
+        assert producers.again == [event.event_id]
+
+
+async def test_what_was_applied_but_not_shown_is_asked_for_again(serve: Serve, sidecar: SidecarDouble) -> None:
+    async with serve("toy", create) as client:
+        event, both = user(), EventDoor()
+
+        @both.on(UserRegistered)
+        async def apply(*_: object) -> None:
+            pass
+
+        @both.project(UserRegistered)
+        async def show(*_: object) -> None:
+            raise ZeroDivisionError
+
+        await both.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+        producers = Producers(sidecar, event)
+
+        await CatchUp(both, every=EVERY).step(client.runtime)
+
+        assert producers.again == [event.event_id]
