@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.contracts.events import Topic
 from services.local.chaos.asking import Asking
 from services.local.chaos.history import History, Json
 from services.local.chaos.shoppers import Account, Clerk, Shopper
@@ -62,6 +63,11 @@ class Rehearsal(Stage):
     async def full_broker(self) -> AsyncIterator[None]:
         self.broken.append("broker: full")
         yield
+
+    async def deliveries_end(self, topic: Topic, service: str, *, within: float) -> None:
+        assert topic in Topic
+        assert service
+        assert within > 0
 
     async def calm(self, *, seconds: float = 0, within: float = 0) -> bool:
         assert seconds == within

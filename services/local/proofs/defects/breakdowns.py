@@ -1,8 +1,6 @@
 """What customers do in a round while something around them breaks: a store, the broker, the provider's line."""
 
 import asyncio
-import os
-import signal
 from datetime import timedelta
 
 from services.contracts.events import Topic
@@ -108,10 +106,7 @@ async def lose_a_session_of_the_catalogue(stage: Stage) -> None:
 
 
 async def find_orders_unwritable(stage: Stage) -> None:
-    """Buy while the order service may not write, for longer than the broker delivers again.
-
-    The sidecar may still be at it with a copy that it has taken up meanwhile: that one ends with it.
-    """
+    """Buy while the order service may not write, for longer than the broker delivers again."""
     shopper = await stage.shopper()
     order = await stage.order(shopper, (await stage.lamp(), 2))
     await stage.sees("inventory", _KNOWN, order)
@@ -120,8 +115,7 @@ async def find_orders_unwritable(stage: Stage) -> None:
         await stage.pay(shopper, order)
         if await stage.sees("order", _PARKED, order, within=_RETRIES):
             await stage.sees("order", f"{_PARKED} AND attempts > 0", order, within=5)
-        await stage.delivered(Topic.PAYMENTS, "order", within=_RETRIES)
-        os.kill(stage.system.processes["order.sidecar"].pid, signal.SIGKILL)
+        await stage.deliveries_end(Topic.PAYMENTS, "order", within=_RETRIES)
     finally:
         await stage.rows("order", 'GRANT UPDATE ON orders TO "order"')
     await stage.becomes(order, "paid")

@@ -52,7 +52,7 @@ PLUMBING = (
         edits=(
             Edit(
                 file="services/shared/catching_up.py",
-                old="            await _again(runtime, FactsMissed(topic=topic, event_ids=missed))\n",
+                old="            await _again(runtime, FactsMissed(topic=topic, event_ids=missed[:MOST_AGAIN]))\n",
                 new="            pass\n",
                 worn_by=("inventory", "notification", "order", "payment"),
             ),

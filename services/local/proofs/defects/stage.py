@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -167,18 +169,19 @@ class Stage:
             async with self.anyone.session.delete(faults) as answer:
                 answer.raise_for_status()
 
-    async def delivered(self, topic: Topic, service: str, *, within: float) -> bool:
-        """Whether a service's deliveries of a topic, with all their retries, come to an end in time."""
+    async def deliveries_end(self, topic: Topic, service: str, *, within: float) -> None:
+        """Wait until a service's deliveries of a topic have ended with all their retries, or their time is up.
+
+        The sidecar may still be at it with a copy that it has taken up meanwhile: that one ends with the sidecar.
+        """
 
         async def pending() -> int:
             return int((await broker.xpending(topic, service))["pending"])
 
         async with self._broker() as broker:
-            try:
+            with suppress(Broken):
                 await eventually(pending, lambda left: not left, what=f"{topic} by {service}", within=within)
-            except Broken:
-                return False
-        return True
+        os.kill(self.system.processes[f"{service}.sidecar"].pid, signal.SIGKILL)
 
     def _broker(self) -> Redis:
         return Redis.from_url(Plan(self.system.state, self.system.ports).broker_url)
