@@ -88,9 +88,9 @@ async def answer(database: Database, path: str, body: bytes) -> bytes:
     :raises QuestionUnknown: the path is none of this door.
     :raises QuestionInvalid: the body is not what belongs to the path.
     """
-    kind, asked = _QUESTIONS.get(path, (None, None))
-    if kind is None or asked is None:
+    if path not in _QUESTIONS:
         raise QuestionUnknown
+    kind, asked = _QUESTIONS[path]
     try:
         question = kind.model_validate_json(body)
     except ValidationError as error:

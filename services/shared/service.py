@@ -257,5 +257,8 @@ def _letter(body: bytes) -> dict[str, Any] | None:
 
 
 def _told(answer: Answer) -> Response:
-    """To come again is no success: a sidecar takes one whose body is cut off, because we died, for «handled»."""
-    return JSONResponse({"status": answer}, 503 if answer is Answer.RETRY else 200)
+    """Only what was handled is a success: a sidecar takes one whose body is cut off, because we died, for «handled».
+
+    Not found is what it takes for «drop», whatever the body says.
+    """
+    return JSONResponse({"status": answer}, {Answer.RETRY: 503, Answer.DROP: 404}.get(answer, 200))

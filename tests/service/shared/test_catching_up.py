@@ -397,6 +397,14 @@ async def test_a_mark_that_is_seen_late_is_waited_for(serve: Serve) -> None:
         assert horizon <= row[0]
 
 
+async def asked_again(client: Client, sidecar: SidecarDouble, events: EventDoor, event: Event) -> list[UUID]:
+    """What is asked for again once an event was dispatched to this door."""
+    await events.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
+    producers = Producers(sidecar, event)
+    await CatchUp(events, every=EVERY).step(client.runtime)
+    return producers.again
+
+
 async def test_what_a_projection_refuses_is_not_asked_for_again(serve: Serve, sidecar: SidecarDouble) -> None:
     async with serve("toy", create) as client:
         event, refusing = user(), EventDoor()
@@ -405,12 +413,7 @@ async def test_what_a_projection_refuses_is_not_asked_for_again(serve: Serve, si
         async def show(*_: object) -> None:
             raise Gone
 
-        assert await refusing.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
-        producers = Producers(sidecar, event)
-
-        await CatchUp(refusing, every=EVERY).step(client.runtime)
-
-        assert producers.again == []
+        assert await asked_again(client, sidecar, refusing, event) == []
 
 
 async def test_a_handler_behind_one_that_refused_is_not_forgotten(serve: Serve, sidecar: SidecarDouble) -> None:
@@ -425,12 +428,7 @@ async def test_a_handler_behind_one_that_refused_is_not_forgotten(serve: Serve, 
         async def fail(*_: object) -> None:
             raise ZeroDivisionError
 
-        await two.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
-        producers = Producers(sidecar, event)
-
-        await CatchUp(two, every=EVERY).step(client.runtime)
-
-        assert producers.again == [event.event_id]
+        assert await asked_again(client, sidecar, two, event) == [event.event_id]
 
 
 async def test_what_was_applied_but_not_shown_is_asked_for_again(serve: Serve, sidecar: SidecarDouble) -> None:
@@ -445,9 +443,4 @@ async def test_what_was_applied_but_not_shown_is_asked_for_again(serve: Serve, s
         async def show(*_: object) -> None:
             raise ZeroDivisionError
 
-        await both.dispatch(client.runtime, {"type": event.TYPE, "data": event.model_dump(mode="json")})
-        producers = Producers(sidecar, event)
-
-        await CatchUp(both, every=EVERY).step(client.runtime)
-
-        assert producers.again == [event.event_id]
+        assert await asked_again(client, sidecar, both, event) == [event.event_id]

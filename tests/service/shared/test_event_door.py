@@ -72,7 +72,7 @@ async def test_a_handler_that_fails_leaves_nothing_behind(serve: Serve, failure:
 
 
 async def test_an_answer_that_was_cut_off_never_reads_as_handled(serve: Serve) -> None:
-    """Sidecars take any 2xx whose body they cannot read for a success: what is to come again must be none."""
+    """Sidecars take any 2xx whose body they cannot read for a success: only what was handled is one."""
     async with serve("toy", create) as client:
         event, Switch.failure = user(), TooEarly()
         letter = {"id": str(event.event_id), "type": event.TYPE, "data": event.model_dump(mode="json")}
@@ -80,8 +80,10 @@ async def test_an_answer_that_was_cut_off_never_reads_as_handled(serve: Serve) -
         again = await client.post("/events/users", json=letter)
         Switch.failure = None
         handled = await client.post("/events/users", json=letter)
+        dropped = await client.post("/events/users", content=b"{")
 
         assert (again.status_code, again.json()) == (503, {"status": "RETRY"})
+        assert (dropped.status_code, dropped.json()) == (404, {"status": "DROP"})
         assert (handled.status_code, handled.json()) == (200, {"status": "SUCCESS"})
 
 
