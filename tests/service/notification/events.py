@@ -1,6 +1,6 @@
 """Events that customers are told about."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -59,9 +59,10 @@ def payment_event(kind: type[OfPayment], version: int = 1, **more: Any) -> OfPay
 
 
 def user_event(kind: type[OfUser], version: int = 1, email: str = "ada@example.com") -> OfUser:
+    """A minute before everything else, so that letters about it are due first."""
     return kind(
         version=version,
-        at=AT,
+        at=AT - timedelta(minutes=1),
         user_id=BUYER,
         email=email,
         first_name="Ada <3",

@@ -24,7 +24,7 @@ async def test_the_inbox_shows_what_happened_newest_first(client: Client, header
     items = answer.json()["items"]
     assert [(item["type"], item["at"], item["read"]) for item in items] == [
         ("order-placed", "2026-11-23T12:01:00Z", False),
-        ("welcome", "2026-11-23T12:00:00Z", False),
+        ("welcome", "2026-11-23T11:59:00Z", False),
     ]
     assert items[0]["title"] == "Order placed: 3F2A9C1B"
     assert items[0]["body"] == "Your order 3F2A9C1B over 25.00 EUR is reserved until 12:15 UTC."
